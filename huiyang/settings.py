@@ -1,0 +1,91 @@
+"""Where an installation lives and what it was told: paths, scale, ports, environment variables.
+
+All run-time state stands under one folder, `home` (default `var/` in the checkout): server data, secrets, logs,
+exports, reports. Two homes are two installations that do not know of each other; tests rely on it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+BUSINESS_TIMEZONE = ZoneInfo("Asia/Shanghai")
+
+
+class Scale(StrEnum):
+    """How many people the sample holds: about 1 % of the census, the census to the person, or the city's 1.46 million."""
+
+    DEMO = "demo"
+    CENSUS = "census"
+    CITY = "city"
+
+
+class Settings(BaseSettings):
+    """Read from `HUIYANG_*` environment variables; every field has a default that works on a fresh machine."""
+
+    model_config = SettingsConfigDict(env_prefix="HUIYANG_")
+
+    home: Path = PROJECT_ROOT / "var"
+    scale: Scale = Scale.DEMO
+    seed: int = 20260930
+    #: An administrator's libpq URL of a PostgreSQL 15+ that is used instead of the embedded server. Only set-up uses it:
+    #: it creates the databases and the logins, which then serve.
+    postgres_admin_url: str | None = None
+    #: The one port that listens beyond loopback.
+    front_door_port: int = 8443
+    #: Loopback ports count up from here: app, Superset, Dagster, map tiles are all reached through the front door.
+    first_internal_port: int = 8500
+
+    @property
+    def log_dir(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets, lock and pid files."""
+        return self.home / "run"
+
+    @property
+    def secrets_file(self) -> Path:
+        return self.home / "secrets.json"
+
+    @property
+    def legacy_export_dir(self) -> Path:
+        return self.home / "legacy_export" / self.scale.value
+
+    @property
+    def upload_dir(self) -> Path:
+        """Photos and attachments, by content hash."""
+        return self.home / "uploads"
+
+    @property
+    def report_dir(self) -> Path:
+        """Acceptance reports, one folder a release."""
+        return self.home / "reports"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def app_port(self) -> int:
+        return self.first_internal_port
+
+    @property
+    def superset_port(self) -> int:
+        return self.first_internal_port + 1
+
+    @property
+    def dagster_port(self) -> int:
+        return self.first_internal_port + 2
+
+
+@cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()
