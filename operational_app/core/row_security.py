@@ -1,0 +1,112 @@
+"""Row-level security: which rows of a table a transaction may see, stated per table and enforced by PostgreSQL.
+
+A transaction says who it works for with `set_scope` (settings `huiyang.*`, local to the transaction). Policies are
+forced, so the tables' owner is bound too, and fail closed: without a scope every policy is false.
+
+A scope has two sides, either may be empty:
+- a division range `[lo, hi)` of 12-digit codes, which is a subtree of the division tree, narrowed to a list of towns
+  for reporting units that cut across it (湛江经开区);
+- the own organization.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_SETTING = "nullif(current_setting('huiyang.{name}', true), '')"
+DIVISION_LO = _SETTING.format(name="division_lo")
+DIVISION_HI = _SETTING.format(name="division_hi")
+TOWNS = _SETTING.format(name="towns")
+ORGANIZATION = f"{_SETTING.format(name='organization_id')}::bigint"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How a table's rows are tied to a scope; the sides given are alternatives.
+
+    Args:
+        division: column with a 12-digit division code.
+        organization: column with the owning organization's id.
+        parent: (column, table, key): the row is visible where the row it belongs to is.
+        condition: further SQL that makes a row visible.
+    """
+
+    division: str | None = None
+    organization: str | None = None
+    parent: tuple[str, str, str] | None = None
+    condition: str | None = None
+
+    def predicate(self, table: str) -> str:
+        """The policy's SQL expression for `table` (its unqualified name, used to name columns without ambiguity)."""
+        sides = []
+        if self.division:
+            column = f"{table}.{self.division}"
+            sides.append(
+                f"({column} >= {DIVISION_LO} and {column} < {DIVISION_HI}"
+                f" and ({TOWNS} is null or left({column}, 9) = any (string_to_array({TOWNS}, ','))))"
+            )
+        if self.organization:
+            sides.append(f"({table}.{self.organization} = {ORGANIZATION})")
+        if self.parent:
+            column, parent, key = self.parent
+            sides.append(f"(exists (select 1 from {parent} as parent_row where parent_row.{key} = {table}.{column}))")
+        if self.condition:
+            sides.append(f"({self.condition})")
+        return " or ".join(sides)
+
+
+@dataclass(frozen=True)
+class ScopeSetting:
+    """Whose rows a transaction sees.
+
+    Args:
+        division_lo, division_hi: half-open range of division codes, e.g. ("440802", "440803"); None sees no division.
+        towns: nine-digit prefixes to which the range is narrowed; empty for a whole subtree.
+        organization_id: the own organization, None for government users.
+        account_id: who works, for the audit trail.
+    """
+
+    division_lo: str | None = None
+    division_hi: str | None = None
+    towns: tuple[str, ...] = ()
+    organization_id: int | None = None
+    account_id: int | None = None
+
+
+def set_scope(session: Session, scope: ScopeSetting) -> None:
+    """Binds the running transaction to a scope; it ends with the transaction."""
+    values: dict[str, Any] = {
+        "division_lo": scope.division_lo,
+        "division_hi": scope.division_hi,
+        "towns": ",".join(scope.towns),
+        "organization_id": scope.organization_id,
+        "account_id": scope.account_id,
+    }
+    session.execute(
+        text("select " + ", ".join(f"set_config('huiyang.{name}', :{name}, true)" for name in values)),
+        {name: "" if value is None else str(value) for name, value in values.items()},
+    )
+
+
+#: Logins beside the app that see every row, and what they may do.
+UNSCOPED_LOGINS = {"huiyang_loader": "all"}
+
+
+def policy_ddl(schema: str, table: str, scope: Scope) -> list[str]:
+    """Statements that bind one table to its scope."""
+    name = f"{schema}.{table}"
+    predicate = scope.predicate(table)
+    statements = [
+        f"alter table {name} enable row level security",
+        f"alter table {name} force row level security",
+        f"create policy app_scope on {name} to huiyang_app using ({predicate}) with check ({predicate})",
+    ]
+    statements += [
+        f"create policy {login} on {name} for {verbs} to {login} using (true) with check (true)"
+        for login, verbs in UNSCOPED_LOGINS.items()
+    ]
+    return statements

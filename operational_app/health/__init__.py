@@ -1,0 +1,1 @@
+"""Measured vital signs. Not here: conclusions drawn from them."""

@@ -1,0 +1,89 @@
+"""Tables of schema `inbox`. Written by the login `inbox`, read by the app."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from operational_app.core.base import Base, Identified
+from operational_app.core.row_security import Scope
+
+# Every signed-in user may read a release's verdicts; violations are scoped by division.
+
+
+class ReleaseResult(Identified, Base):
+    """A refresh as the app's users see it: lane, verdicts, counts."""
+
+    __tablename__ = "release_result"
+    __table_args__ = (UniqueConstraint("release_id"), {"schema": "inbox"})
+
+    release_id: Mapped[int]
+    period: Mapped[str]
+    lane: Mapped[str]  # provisional, official
+    state: Mapped[str]  # candidate, published, rejected, superseded
+    as_of: Mapped[datetime]
+    published_at: Mapped[datetime | None]
+    publishable: Mapped[bool]
+    accepted: Mapped[bool]
+    completeness_numerator: Mapped[int]
+    completeness_denominator: Mapped[int]
+    error_numerator: Mapped[int]
+    error_denominator: Mapped[int]
+    report_folder: Mapped[str | None]  # below Settings.report_dir
+
+
+class ThemeResult(Identified, Base):
+    """Counts per theme and county of a release. Integers only; percentages are made for display."""
+
+    __tablename__ = "theme_result"
+    __table_args__ = (UniqueConstraint("release_id", "theme", "county_code"), {"schema": "inbox"})
+
+    release_id: Mapped[int]
+    theme: Mapped[str]
+    county_code: Mapped[str]
+    record_count: Mapped[int]
+    error_record_count: Mapped[int]
+    field_due_count: Mapped[int]
+    field_filled_count: Mapped[int]
+    record_due_count: Mapped[int | None]
+    record_present_count: Mapped[int | None]
+
+
+class RuleResult(Identified, Base):
+    """One rule's outcome in a release."""
+
+    __tablename__ = "rule_result"
+    __table_args__ = (UniqueConstraint("release_id", "rule_id"), {"schema": "inbox"})
+
+    release_id: Mapped[int]
+    rule_id: Mapped[str]
+    theme: Mapped[str]
+    dimension: Mapped[str]
+    severity: Mapped[str]  # critical, error, warning
+    title: Mapped[str]
+    recommendation: Mapped[str]
+    checked_count: Mapped[int]
+    violation_count: Mapped[int]
+
+
+class Violation(Identified, Base):
+    """A record that broke a rule in a release; becomes a fix task of the record's owner."""
+
+    __tablename__ = "violation"
+    __table_args__ = (
+        UniqueConstraint("release_id", "rule_id", "record_table", "record_id"),
+        Index("ix_violation_record", "record_table", "record_id"),
+        {"schema": "inbox"},
+    )
+    scope = Scope(division="division_code")
+
+    release_id: Mapped[int]
+    rule_id: Mapped[str]
+    record_table: Mapped[str]
+    record_id: Mapped[int]
+    division_code: Mapped[str] = mapped_column(ForeignKey("reference.division.division_code"))
+    first_seen_on: Mapped[date]
+    evidence: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")

@@ -1,0 +1,21 @@
+"""Every model of every area, imported once so that the metadata is whole."""
+
+from operational_app.assessments import models as assessments
+from operational_app.audit import models as audit
+from operational_app.devices import models as devices
+from operational_app.elders import models as elders
+from operational_app.facilities import models as facilities
+from operational_app.family_beds import models as family_beds
+from operational_app.health import models as health
+from operational_app.home_service import models as home_service
+from operational_app.identity import models as identity
+from operational_app.inbox import models as inbox
+from operational_app.institutions import models as institutions
+from operational_app.organizations import models as organizations
+from operational_app.reference import models as reference
+from operational_app.workforce import models as workforce
+
+__all__ = [
+    "assessments", "audit", "devices", "elders", "facilities", "family_beds", "health", "home_service", "identity",
+    "inbox", "institutions", "organizations", "reference", "workforce",
+]  # fmt: skip
