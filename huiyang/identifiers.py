@@ -14,14 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from stdnum.cn import uscc as stdnum_uscc
 from stdnum.iso7064 import mod_37_36
 
-Texts = Sequence[str | None] | np.ndarray | pd.Series
+Texts: TypeAlias = Sequence[str | None] | np.ndarray | pd.Series
 
 
 class Sex(StrEnum):
@@ -254,14 +254,14 @@ def check_id_numbers(
     birth = np.full(count, np.datetime64("NaT"), dtype="datetime64[D]")
     division = np.full(count, -1)
     status[rows] = plain.status
-    sex[rows] = np.where(valid, np.where(digits[:, 16] % 2 == 1, Sex.MALE.value, Sex.FEMALE.value), None)
+    sex[rows[valid]] = np.where(digits[valid, 16] % 2 == 1, Sex.MALE.value, Sex.FEMALE.value)
     birth[rows] = np.where(valid, plain.birth, np.datetime64("NaT"))
     division[rows] = np.where(valid, digits[:, :6] @ (10 ** np.arange(5, -1, -1)), -1)
     short_form = np.zeros(count, dtype=bool)
     for row in _other_rows(count, rows):
         check = check_id_number(values[row], as_of=as_of)
         status[row], number[row] = check.status.value, check.number
-        if check.status is IdNumberStatus.VALID:
+        if check.sex is not None:
             sex[row], birth[row], division[row] = check.sex.value, check.birth_date, int(check.number[:6])
             short_form[row] = IdNumberWarning.SHORT_FORM in check.warnings
     is_valid = division >= 0

@@ -19,7 +19,8 @@ from pypinyin.contrib.tone_convert import to_normal
 #: Surnames whose reading is not the character's usual one (单 Shàn, not dān). In a given name the usual one holds.
 SURNAME_READINGS = {
     "单": "shan", "仇": "qiu", "曾": "zeng", "解": "xie", "查": "zha", "区": "ou", "盖": "ge", "朴": "piao",
-    "乐": "yue", "翟": "zhai", "缪": "miao", "覃": "qin", "重": "chong", "种": "chong", "牟": "mu", "员": "yun", "句": "gou",
+    "乐": "yue", "翟": "zhai", "缪": "miao", "覃": "qin", "重": "chong", "种": "chong", "牟": "mu",
+    "员": "yun", "句": "gou",
     "召": "shao", "秘": "bi", "祭": "zhai", "黑": "he", "长": "chang", "折": "she", "洗": "xian", "阚": "kan",
     "便": "pian", "能": "nai", "粘": "nian", "乜": "nie", "么": "yao", "卜": "bu", "薄": "bo", "都": "du",
     "任": "ren", "华": "hua", "纪": "ji", "宁": "ning", "尉": "wei", "冼": "xian", "柏": "bai",
