@@ -15,10 +15,11 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -76,6 +77,18 @@ def server_user() -> str | None:
     return name
 
 
+def server_identity() -> dict[str, Any]:
+    """`subprocess` options that make a process run as `server_user()`, with that user's group and none of root's."""
+    name = server_user()
+    return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []} if name else {}
+
+
+def as_server_user() -> dict[str, Any]:
+    """Arguments for `subprocess` that run a process as `server_user`, with that user's group and no other."""
+    user = server_user()
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
+
+
 def server_command(settings: Settings) -> list[str]:
     """The foreground command of the embedded server."""
     return [
@@ -130,7 +143,7 @@ def initialise(settings: Settings) -> None:
                 str(POSTGRES_BIN_PATH / "initdb"), "-D", str(target), "-U", SUPERUSER,
                 "--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password_file}",
             ],
-            check=True, capture_output=True, text=True, user=user,
+            check=True, capture_output=True, text=True, **server_identity(),
         )  # fmt: skip
     except subprocess.CalledProcessError as error:
         raise HuiyangError(
@@ -203,7 +216,8 @@ def ensure_databases(settings: Settings) -> None:
     with admin_connect(settings) as connection:
         if connection.info.server_version < 150000:
             raise HuiyangError(
-                f"PostgreSQL {connection.info.server_version // 10000} is too old.", "Give a PostgreSQL of version 15 or later."
+                f"PostgreSQL {connection.info.server_version // 10000} is too old.",
+                "Give a PostgreSQL of version 15 or later.",
             )
         for login in Login:
             role = sql.Identifier(login.role)
@@ -243,7 +257,7 @@ def temporary_server(settings: Settings) -> Iterator[None]:
     """Runs the embedded server for the length of a block: tests, and set-up before the supervisor stands."""
     initialise(settings)
     log = (settings.log_dir / "postgres.log").open("ab")
-    process = subprocess.Popen(server_command(settings), stdout=log, stderr=log, user=server_user())
+    process = subprocess.Popen(server_command(settings), stdout=log, stderr=log, **server_identity())
     try:
         wait_until_ready(settings)
         ensure_databases(settings)
