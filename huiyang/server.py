@@ -205,13 +205,13 @@ def wait_until_ready(settings: Settings, timeout: float = 60) -> None:
             if time.monotonic() > deadline:
                 raise HuiyangError(
                     f"PostgreSQL does not answer: {error}".strip(),
-                    f"Look into {settings.log_dir}/postgres.log, or set HUIYANG_POSTGRES_ADMIN_URL to a server of yours.",
+                    f"See {settings.log_dir}/postgres.log, or set HUIYANG_POSTGRES_ADMIN_URL to a server of yours.",
                 ) from error
             time.sleep(0.2)
 
 
 def ensure_databases(settings: Settings) -> None:
-    """Creates logins, databases, extensions and who may connect where. Safe to run again; passwords follow the secrets."""
+    """Creates logins, databases, extensions and grants. Safe to run again; passwords follow the secrets."""
     secrets = ensure_secrets(settings.secrets_file)
     with admin_connect(settings) as connection:
         if connection.info.server_version < 150000:

@@ -1,0 +1,156 @@
+"""Installations for tests: a PostgreSQL server of their own in a temporary home, made once a session, on demand.
+
+`HUIYANG_TEST_POSTGRES=15` runs everything on Debian's PostgreSQL 15 instead of the embedded server.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from huiyang import server
+from huiyang.settings import Scale, Settings, get_settings
+
+DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
+SMALL_CONFIGURATION = """
+shared_buffers = '256MB'
+max_wal_size = '4GB'
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Short and directly in /tmp: a socket's path is limited, and pytest's own folder is shut for the server's user.
+    home = Path(tempfile.mkdtemp(prefix="huiyang-test-"))
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    for name in [name for name in os.environ if name.startswith("HUIYANG_") and name != "HUIYANG_TEST_POSTGRES"]:
+        del os.environ[name]
+    # Code and subprocesses that read the environment find the tests' installation, never the developer's.
+    os.environ["HUIYANG_HOME"] = str(home / "session")
+    os.environ["HUIYANG_FRONT_DOOR_PORT"] = "18443"
+    os.environ["HUIYANG_FIRST_INTERNAL_PORT"] = "18500"
+    get_settings.cache_clear()
+
+
+@contextmanager
+def running_server(settings: Settings) -> Iterator[Settings]:
+    """A server with the four databases and all logins; yields the settings that reach it."""
+    version = os.environ.get("HUIYANG_TEST_POSTGRES")
+    with ExitStack() as stack:
+        if version:
+            settings = stack.enter_context(_debian_server(settings, version))
+            server.ensure_databases(settings)
+        else:
+            server.initialise(settings)
+            with (server.data_dir(settings) / "postgresql.auto.conf").open("a") as handle:
+                handle.write(SMALL_CONFIGURATION)
+            stack.enter_context(server.temporary_server(settings))
+        yield settings
+
+
+@contextmanager
+def _debian_server(settings: Settings, version: str) -> Iterator[Settings]:
+    """Debian's PostgreSQL as a server that was given by URL."""
+    binaries = DEBIAN_POSTGRES / version / "bin"
+    if not binaries.exists():
+        pytest.exit(f"{binaries} is missing: apt-get install postgresql-{version}", returncode=1)
+    user = server.server_user()
+    folder = Path(tempfile.mkdtemp(prefix="huiyang-pg-"))
+    password_file = folder / "password"
+    password_file.write_text("only-for-tests")
+    data = folder / "data"
+    data.mkdir()
+    if user:
+        for path in (folder, data, password_file):
+            shutil.chown(path, user)
+    subprocess.run(
+        [
+            binaries / "initdb", "-D", data, "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8",
+            "--auth=scram-sha-256", f"--pwfile={password_file}",
+        ],
+        check=True, capture_output=True, **server.server_identity(),
+    )  # fmt: skip
+    with (data / "postgresql.auto.conf").open("a") as handle:
+        handle.write(SMALL_CONFIGURATION)
+    with (folder / "postgres.log").open("wb") as log:
+        process = subprocess.Popen(
+            [binaries / "postgres", "-D", data, "-k", folder, "-h", ""],
+            stdout=log,
+            stderr=log,
+            **server.server_identity(),
+        )
+        given = settings.model_copy(
+            update={"postgres_admin_url": f"host={folder} user=postgres password=only-for-tests dbname=postgres"}
+        )
+        if settings.home == get_settings().home:
+            os.environ["HUIYANG_POSTGRES_ADMIN_URL"] = str(given.postgres_admin_url)
+            get_settings.cache_clear()
+        try:
+            server.wait_until_ready(given)
+            yield given
+        finally:
+            process.send_signal(2)
+            process.wait(60)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def bare_server() -> Iterator[Settings]:
+    """The session's server with its databases and logins, without schema or data."""
+    with running_server(get_settings()) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def installation(bare_server: Settings) -> Settings:
+    """The session's server with schema at head and reference data. It is shared: tests use keys of their own."""
+    from operational_app import reference_data
+    from operational_app.schema import migrate_to_head
+
+    migrate_to_head(bare_server)
+    reference_data.load(bare_server)
+    return bare_server
+
+
+@pytest.fixture(scope="session")
+def demo_installation(installation: Settings) -> Settings:
+    """`installation` with the old platform's demo export migrated into it, and the demo accounts."""
+    from migration.load import run_migration
+    from operational_app.accounts import ensure_demo_accounts
+
+    from migration.sample import write_export
+
+    write_export(installation.legacy_export_dir, Scale.DEMO, installation.seed, None)
+    run_migration(installation, installation.legacy_export_dir, None)
+    ensure_demo_accounts(installation)
+    return installation
+
+
+@pytest.fixture(scope="session")
+def released_installation(demo_installation: Settings) -> Settings:
+    """`demo_installation` with 2026-10 refreshed and published."""
+    from pipelines.run import refresh
+
+    refresh(demo_installation, "2026-10")
+    return demo_installation
+
+
+@pytest.fixture
+def new_server() -> Iterator[Callable[[], Settings]]:
+    """Makes further servers with empty databases, for tests that must own theirs; about 3 s each."""
+    with ExitStack() as stack:
+
+        def make() -> Settings:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="huiyang-own-")))
+            return stack.enter_context(running_server(Settings(home=home / "home", postgres_admin_url=None)))
+
+        yield make
