@@ -15,6 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 BUSINESS_TIMEZONE = ZoneInfo("Asia/Shanghai")
+#: Where Superset (`SUPERSET_APP_ROOT`) and Dagster (`--path-prefix`) stand behind the front door; the app is at `/`.
+COCKPIT_PATH = "/cockpits"
+DAGSTER_PATH = "/dagster"
 
 
 class Scale(StrEnum):
@@ -38,6 +41,8 @@ class Settings(BaseSettings):
     postgres_admin_url: str | None = None
     #: The one port that listens beyond loopback.
     front_door_port: int = 8443
+    #: Further names and addresses, comma-separated, that the front door has certificates for; it knows this machine's own.
+    front_door_names: str = ""
     #: Loopback ports count up from here: app, Superset, Dagster, map tiles are all reached through the front door.
     first_internal_port: int = 8500
 
