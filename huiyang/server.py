@@ -7,11 +7,13 @@ password.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -51,11 +53,31 @@ def data_dir(settings: Settings) -> Path:
 
 
 def socket_dir(settings: Settings) -> Path:
-    """`home/run`, or a short folder in /tmp where that path is too long for a socket."""
-    path = settings.run_dir.resolve()
+    """The embedded server's own folder for its socket."""
+    return run_folder(settings, "postgres")
+
+
+def run_folder(settings: Settings, name: str) -> Path:
+    """`home/run/<name>`, or a short folder in /tmp where that path is too long for a socket."""
+    path = (settings.run_dir / name).resolve()
     if len(str(path)) <= _LONGEST_SOCKET_DIR:
         return path
     return Path(tempfile.gettempdir()) / f"huiyang-{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+
+
+def make_run_folder(path: Path, user: str | None = None) -> None:
+    """Makes a folder for sockets that only we (or `user`) may enter.
+
+    Raises:
+        HuiyangError: somebody else made it first, as anyone can in /tmp.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owners = {os.geteuid(), pwd.getpwnam(user).pw_uid if user else os.geteuid()}
+    if path.is_symlink() or path.stat().st_uid not in owners:
+        raise HuiyangError(f"{path} belongs to another user.", "Remove it, or set HUIYANG_HOME to a shorter path.")
+    path.chmod(0o700)
+    if user:
+        shutil.chown(path, user)
 
 
 def server_address(settings: Settings) -> ServerAddress:
@@ -73,7 +95,17 @@ def server_user() -> str | None:
     try:
         pwd.getpwnam(name)
     except KeyError:
-        subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", name], check=True, capture_output=True)
+        try:
+            subprocess.run(
+                ["useradd", "--system", "--shell", "/usr/sbin/nologin", name],
+                check=True, capture_output=True, text=True,
+            )  # fmt: skip
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise HuiyangError(
+                f"PostgreSQL does not run as root, and the user {name} for it could not be made: "
+                f"{getattr(error, 'stderr', None) or error}",
+                f"Create the system user {name}, or run as a user other than root.",
+            ) from error
     return name
 
 
@@ -81,12 +113,6 @@ def server_identity() -> dict[str, Any]:
     """`subprocess` options that make a process run as `server_user()`, with that user's group and none of root's."""
     name = server_user()
     return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []} if name else {}
-
-
-def as_server_user() -> dict[str, Any]:
-    """Arguments for `subprocess` that run a process as `server_user`, with that user's group and no other."""
-    user = server_user()
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
 
 
 def server_command(settings: Settings) -> list[str]:
@@ -113,48 +139,51 @@ def initialise(settings: Settings) -> None:
     Raises:
         HuiyangError: no write permission, no space, or initdb fails.
     """
-    secrets = ensure_secrets(settings.secrets_file)
     target = data_dir(settings)
-    user = server_user()
     try:
-        for folder in (settings.home, settings.run_dir, settings.log_dir, socket_dir(settings)):
+        for folder in (settings.home, settings.run_dir, settings.log_dir):
             folder.mkdir(parents=True, exist_ok=True)
+        user = server_user()
+        make_run_folder(socket_dir(settings), user)
+        password = ensure_secrets(settings.secrets_file)["postgres_superuser"]
     except OSError as error:
         raise HuiyangError(
-            f"Cannot write to {settings.home}: {error.strerror}.", "Set HUIYANG_HOME to a folder that you may write to."
+            f"Cannot write to {settings.home}: {error.strerror}.",
+            "Set HUIYANG_HOME to a folder that you may write to and that has room.",
         ) from error
     if user:
         _let_through(settings.home)
         _let_through(POSTGRES_BIN_PATH)
-        shutil.chown(socket_dir(settings), user)
-    if (target / "huiyang_ready").exists():
+    if (target / "PG_VERSION").exists():
         return
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(mode=0o700)
-    password_file = settings.run_dir / "initdb-password"
-    password_file.write_text(secrets["postgres_superuser"])
-    password_file.chmod(0o600)
+    # Made aside and renamed at the end: what stands at `target` is whole, and is never deleted here.
+    unfinished = target.with_name("postgres.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    password_file = settings.home / "initdb-password"
+    password_file.touch(mode=0o600)
+    password_file.write_text(password)
     if user:
-        shutil.chown(target, user)
+        shutil.chown(unfinished, user)
         shutil.chown(password_file, user)
     try:
         subprocess.run(
             [
-                str(POSTGRES_BIN_PATH / "initdb"), "-D", str(target), "-U", SUPERUSER,
+                str(POSTGRES_BIN_PATH / "initdb"), "-D", str(unfinished), "-U", SUPERUSER,
                 "--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password_file}",
             ],
             check=True, capture_output=True, text=True, **server_identity(),
         )  # fmt: skip
     except subprocess.CalledProcessError as error:
         raise HuiyangError(
-            f"The embedded PostgreSQL could not be made: {error.stderr.strip().splitlines()[-1]}",
-            f"Check free space and permissions of {target}, or set HUIYANG_POSTGRES_ADMIN_URL to a server of yours.",
+            f"The embedded PostgreSQL could not be made: {(error.stderr.strip().splitlines() or ['no output'])[-1]}",
+            f"Check space and permissions of {settings.home}, or set HUIYANG_POSTGRES_ADMIN_URL to a server of yours.",
         ) from error
     finally:
         password_file.unlink(missing_ok=True)
-    with (target / "postgresql.auto.conf").open("a") as handle:
+    with (unfinished / "postgresql.auto.conf").open("a") as handle:
         handle.write(_server_configuration())
-    (target / "huiyang_ready").touch()
+    unfinished.rename(target)
 
 
 def _server_configuration() -> str:
@@ -174,6 +203,7 @@ timezone = 'Asia/Shanghai'
 log_timezone = 'Asia/Shanghai'
 log_min_error_statement = panic   # a statement's text can carry personal data
 log_parameter_max_length_on_error = 0
+log_error_verbosity = terse   # so does an error's detail
 jit = off
 """
 
@@ -252,17 +282,27 @@ def ensure_databases(settings: Settings) -> None:
                 connection.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(extension)))
 
 
+def end_with_parent(signal_number: int = signal.SIGINT) -> None:
+    """Asks Linux to signal this process when its parent dies: a killed supervisor or test leaves nothing behind.
+
+    Holds over `exec`, is lost by a change of user: call it last before `exec`. SIGINT is PostgreSQL's fast shutdown.
+    """
+    ctypes.CDLL(None).prctl(1, signal_number)  # PR_SET_PDEATHSIG
+
+
 @contextmanager
 def temporary_server(settings: Settings) -> Iterator[None]:
     """Runs the embedded server for the length of a block: tests, and set-up before the supervisor stands."""
     initialise(settings)
     log = (settings.log_dir / "postgres.log").open("ab")
-    process = subprocess.Popen(server_command(settings), stdout=log, stderr=log, **server_identity())
+    process = subprocess.Popen(
+        server_command(settings), stdout=log, stderr=log, preexec_fn=end_with_parent, **server_identity()
+    )
     try:
         wait_until_ready(settings)
         ensure_databases(settings)
         yield
     finally:
-        process.send_signal(2)  # SIGINT: PostgreSQL's fast shutdown
+        process.send_signal(signal.SIGINT)  # fast shutdown
         process.wait(60)
         log.close()
