@@ -11,9 +11,10 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import URL
+from sqlalchemy.engine import URL
 
 from huiyang.secret_store import load_secrets
+from huiyang.server_address import server_address
 from huiyang.settings import Settings, get_settings
 
 
@@ -61,8 +62,6 @@ _HOME_DATABASE = {
 
 def connection_parameters(login: Login, settings: Settings | None = None) -> dict[str, Any]:
     """libpq parameters (host, port, dbname, user, password, application_name) of one login in its database."""
-    from huiyang.server import server_address
-
     settings = settings or get_settings()
     address = server_address(settings)
     return {

