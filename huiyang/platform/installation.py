@@ -1,0 +1,184 @@
+"""What a home folder remembers of its installation, and the lock that lets one command change it at a time."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from huiyang.errors import HuiyangError
+from huiyang.settings import BUSINESS_TIMEZONE, Scale, Settings, get_settings
+
+#: Free space that set-up and one release need, in GiB, with as much again in hand for the refresh of the next period.
+NEEDED_GIB = {Scale.DEMO: 3, Scale.CENSUS: 30, Scale.CITY: 40}
+#: What an installation keeps from its set-up, so that later commands need no environment variables.
+_KEPT = ("scale", "seed", "front_door_port", "first_internal_port", "front_door_names", "postgres_admin_url")
+
+
+def record_file(settings: Settings) -> Path:
+    return settings.home / "installation.json"
+
+
+def installed_settings() -> Settings:
+    """The settings of the installation in HUIYANG_HOME: what the environment says, else what set-up recorded.
+
+    Also makes them those of `get_settings()` and of every subprocess.
+
+    Raises:
+        HuiyangError: a variable has an impossible value, or the installation holds another scale or seed.
+    """
+    try:
+        settings = Settings()
+    except ValueError as error:
+        raise HuiyangError(f"A HUIYANG_* variable is wrong: {error}", "Correct or unset it.") from error
+    recorded = _read(record_file(settings))
+    for name in ("scale", "seed"):
+        if name in settings.model_fields_set and name in recorded and recorded[name] != getattr(settings, name):
+            raise HuiyangError(
+                f"The installation in {settings.home} holds {name} {recorded[name]}, not {getattr(settings, name)}.",
+                "Give another one its own HUIYANG_HOME (and ports), or delete this one with `make clean`.",
+            )
+    update = {name: recorded[name] for name in _KEPT if name in recorded and name not in settings.model_fields_set}
+    settings = Settings.model_validate(settings.model_dump() | update | {"home": settings.home.absolute()})
+    os.environ.update(environment(settings))
+    get_settings.cache_clear()
+    return settings
+
+
+def environment(settings: Settings, *, serving: bool = False) -> dict[str, str]:
+    """`HUIYANG_*` variables that reproduce the settings in another process.
+
+    Args:
+        serving: leave the administrator's name and password out of the server's address.
+    """
+    variables = {f"HUIYANG_{name.upper()}": str(getattr(settings, name)) for name in _KEPT if getattr(settings, name)}
+    variables["HUIYANG_HOME"] = str(settings.home)
+    if serving and settings.postgres_admin_url:
+        variables["HUIYANG_POSTGRES_ADMIN_URL"] = address_only(settings.postgres_admin_url)
+    return variables
+
+
+def address_only(postgres_url: str) -> str:
+    """A libpq URL or connection string reduced to host and port."""
+    given = conninfo_to_dict(postgres_url)
+    return make_conninfo(**{name: str(given[name]) for name in ("host", "port") if given.get(name)})
+
+
+def record_installation(settings: Settings) -> None:
+    """Remembers scale, seed and ports in the home folder (mode 0600: a server's URL can hold a password)."""
+    kept = {name: getattr(settings, name) for name in _KEPT}
+    write_json(record_file(settings), _read(record_file(settings)) | kept)
+
+
+class Journal:
+    """Which steps of set-up are done, each with a fingerprint of what it was done from."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._file = settings.home / "steps.json"
+
+    def is_done(self, step: str, fingerprint: str) -> bool:
+        return _read(self._file).get(step, {}).get("fingerprint") == fingerprint
+
+    def record(self, step: str, fingerprint: str, seconds: float) -> None:
+        finished = datetime.now(BUSINESS_TIMEZONE).isoformat(timespec="seconds")
+        entry = {"fingerprint": fingerprint, "finished_at": finished, "seconds": round(seconds, 1)}
+        write_json(self._file, _read(self._file) | {step: entry})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (PermissionError, NotADirectoryError) as error:
+        raise HuiyangError(f"Cannot read {path}: {error.strerror}.", "Use the user who ran `make up`.") from error
+    except json.JSONDecodeError as error:
+        raise HuiyangError(
+            f"{path} is damaged: {error}.", "Delete it; finished steps are then checked again."
+        ) from error
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Replaces a file as a whole, so that a kill leaves the old one or the new one."""
+    temporary = path.with_name(f"{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        json.dump(content, handle, indent=1)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+
+
+@contextmanager
+def exclusive(settings: Settings, command: str) -> Iterator[None]:
+    """Holds the installation's lock for the length of a block; the kernel releases it when the process dies.
+
+    Raises:
+        HuiyangError: another command holds it, or the home folder cannot be written.
+    """
+    ensure_writable(settings)
+    with (settings.run_dir / "lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.seek(0)
+            raise HuiyangError(
+                f"Another command is changing this installation: {handle.read().strip() or 'just starting'}.",
+                "Wait until it ends, then run this one again.",
+                exit_code=4,
+            ) from error
+        handle.truncate(0)
+        handle.write(f"huiyang {command}, process {os.getpid()}")
+        handle.flush()
+        yield
+
+
+def ensure_writable(settings: Settings) -> None:
+    """
+    Raises:
+        HuiyangError: the home folder cannot be made or written.
+    """
+    probe = settings.run_dir / "write-test"
+    try:
+        for folder in (settings.home, settings.run_dir, settings.log_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise disk_full(settings) from error
+        raise HuiyangError(
+            f"Cannot write to {settings.home}: {error.strerror}.",
+            "Correct its owner and permissions, or set HUIYANG_HOME to a folder that you may write to.",
+        ) from error
+
+
+def ensure_space(settings: Settings) -> None:
+    """
+    Raises:
+        HuiyangError: less is free than set-up at this scale needs.
+    """
+    free = shutil.disk_usage(settings.home).free / 2**30
+    needed = NEEDED_GIB[settings.scale]
+    if free < needed:
+        raise HuiyangError(
+            f"{free:.1f} GiB are free at {settings.home}; scale {settings.scale} needs {needed} GiB.",
+            "Free some space, or set HUIYANG_HOME to a folder on a larger disk.",
+        )
+
+
+def disk_full(settings: Settings) -> HuiyangError:
+    """The error for a disk that filled up during work."""
+    return HuiyangError(
+        f"The disk at {settings.home} is full. What was finished is kept; what was under way is undone.",
+        "Free some space and run the same command again.",
+    )
