@@ -1,0 +1,7 @@
+"""From the app's change log to published marts: extraction, the Dagster assets, the release.
+
+Belongs here: Dagster definitions (`definitions.build_defs()` is the one assembly point) and the plain functions behind
+them: extraction, invoking dbt, releases, what `orchestration.yaml` may say.
+Does not belong here: business rules (they are SQL in `dbt_project/` or `rules.py` in the app) and quality rules
+(`expectations/`).
+"""

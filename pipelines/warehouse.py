@@ -1,0 +1,63 @@
+"""The warehouse's own tables beside dbt's models, and the one lock of those who change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from huiyang.database import Login, connect
+from huiyang.errors import HuiyangError
+from huiyang.settings import Settings
+
+#: Sessions of a refresh carry this application name, so that the next one finds what a killed one left running.
+REFRESH_APPLICATION = "huiyang-refresh"
+_DDL = Path(__file__).with_name("warehouse.sql")
+
+
+def ensure_warehouse(settings: Settings) -> None:
+    """Makes or completes the schemas raw, store, release, candidate and published. Safe to run again, and at once."""
+    with connect(Login.BUILD, settings) as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtext('huiyang warehouse schema'))")
+        connection.execute("set local client_min_messages = warning")
+        connection.execute(_DDL.read_text())  # type: ignore[arg-type]  # a file of ours
+
+
+@contextmanager
+def refresh_lock(settings: Settings) -> Iterator[None]:
+    """Only one refresh (or publication, or rollback) at a time, however it was started.
+
+    The lock belongs to a session and ends with it, so a killed holder frees it. What other sessions of a killed
+    refresh still run is ended on entry: they could otherwise commit into the next one's work.
+
+    Raises:
+        HuiyangError: another refresh holds it.
+    """
+    with connect(Login.BUILD, settings, autocommit=True, application_name=f"{REFRESH_APPLICATION}-lock") as connection:
+        if not connection.execute("select pg_try_advisory_lock(hashtext('huiyang refresh'))").fetchone()[0]:  # type: ignore[index]
+            raise HuiyangError(
+                "Another refresh, publication or rollback is running.",
+                "Wait until it ends (`huiyang status` shows it), then run this again.",
+            )
+        _end_leftover_sessions(connection)
+        yield
+
+
+def _end_leftover_sessions(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+        " where pid <> pg_backend_pid() and usename = current_user and application_name like %s",
+        [REFRESH_APPLICATION + "%"],
+    )
+
+
+def build_connection(settings: Settings, **options: object) -> psycopg.Connection:
+    """A connection as login build that belongs to a refresh."""
+    return connect(Login.BUILD, settings, application_name=REFRESH_APPLICATION, **options)
+
+
+def qualified(schema: str, table: str) -> sql.Identifier:
+    return sql.Identifier(schema, table)
