@@ -83,7 +83,8 @@ class FieldCrypto:
     """
 
     def __init__(self, keys: KeyProvider) -> None:
-        """
+        """Reads the provider's keys once.
+
         Raises:
             HuiyangError: a key id is not 1–255 or a key is not 16 bytes long.
         """
@@ -103,8 +104,10 @@ class FieldCrypto:
         }
 
     def encrypt(self, text: str, context: str) -> bytes:
-        """Args:
-        context: `table.column:row_key`, the same for `decrypt`.
+        """The value to store, under the newest key.
+
+        Args:
+            context: `table.column:row_key`; `decrypt` needs the same.
         """
         return self._encrypt(text, context, os.urandom(_NONCE_BYTES))
 
@@ -125,7 +128,8 @@ class FieldCrypto:
         return bytes([self._newest]) + nonce + ciphertext + encryptor.tag
 
     def decrypt(self, value: bytes, context: str) -> str:
-        """
+        """The text of a stored value, under the key that it names.
+
         Raises:
             HuiyangError: its key is unknown, or the value was changed or belongs to another row or column.
         """
