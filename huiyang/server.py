@@ -203,11 +203,21 @@ def wait_until_ready(settings: Settings, timeout: float = 60) -> None:
             return
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
-                raise HuiyangError(
-                    f"PostgreSQL does not answer: {error}".strip(),
-                    f"See {settings.log_dir}/postgres.log, or set HUIYANG_POSTGRES_ADMIN_URL to a server of yours.",
-                ) from error
+                remedy = (
+                    "Check HUIYANG_POSTGRES_ADMIN_URL, and that this server lets you in."
+                    if settings.postgres_admin_url
+                    else f"See {settings.log_dir}/postgres.log, or set HUIYANG_POSTGRES_ADMIN_URL to a server of yours."
+                )
+                raise HuiyangError(f"PostgreSQL does not answer: {str(error).strip()}", remedy) from error
             time.sleep(0.2)
+
+
+def system_identifier(settings: Settings) -> str:
+    """Which server this is: PostgreSQL's own identifier of a cluster, new with every initdb."""
+    with admin_connect(settings) as connection:
+        row = connection.execute("select system_identifier::text from pg_control_system()").fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def ensure_databases(settings: Settings) -> None:

@@ -79,6 +79,16 @@ def record_installation(settings: Settings) -> None:
     write_json(record_file(settings), _read(record_file(settings)) | kept)
 
 
+def note_real_data(settings: Settings) -> None:
+    """Remembers that something else than the sample was loaded, which `doctor` warns of in an embedded server."""
+    write_json(record_file(settings), _read(record_file(settings)) | {"real_data": True})
+
+
+def holds_real_data(settings: Settings) -> bool:
+    """Whether anything else than the sample was ever loaded."""
+    return bool(_read(record_file(settings)).get("real_data"))
+
+
 class Journal:
     """Which steps of set-up are done, each with a fingerprint of what it was done from."""
 
@@ -154,8 +164,8 @@ def ensure_writable(settings: Settings) -> None:
         probe.write_bytes(b"x" * 4096)
         probe.unlink()
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise disk_full(settings) from error
+        if known := explained(error):
+            raise known from error
         raise HuiyangError(
             f"Cannot write to {settings.home}: {error.strerror}.",
             "Correct its owner and permissions, or set HUIYANG_HOME to a folder that you may write to.",
@@ -176,9 +186,21 @@ def ensure_space(settings: Settings) -> None:
         )
 
 
-def disk_full(settings: Settings) -> HuiyangError:
-    """The error for a disk that filled up during work."""
-    return HuiyangError(
-        f"The disk at {settings.home} is full. What was finished is kept; what was under way is undone.",
-        "Free some space and run the same command again.",
-    )
+def explained(error: BaseException) -> HuiyangError | None:
+    """The error for a person, where something below our code ran out or is missing; None for a defect of ours."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, HuiyangError):
+            return cause
+        if getattr(cause, "errno", None) == errno.ENOSPC or getattr(cause, "sqlstate", None) == "53100":
+            return HuiyangError(
+                "The disk is full. What was finished is kept; what was under way is undone.",
+                "Free some space and run the same command again.",
+            )
+        if isinstance(cause, PermissionError):
+            return HuiyangError(
+                f"No permission for {cause.filename or 'a file'}: {cause.strerror}.",
+                "Use the user who ran `make up`, or correct the owner of HUIYANG_HOME.",
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None

@@ -1,0 +1,171 @@
+"""The one HTTPS address: the app at `/`, cockpits and Dagster behind it for whom the app lets through.
+
+Caddy with a certificate authority of its own, made at first start and kept in the home folder. It asks nobody on the
+network: no public authority, no revocation service, no installation into the system's trust store.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from pathlib import Path
+
+import psutil
+
+from huiyang.settings import COCKPIT_PATH, DAGSTER_PATH, Settings
+
+SECRET_VARIABLE = "HUIYANG_FRONT_DOOR_SECRET"
+
+#: Pages may load nothing from outside the installation. Inline and evaluated scripts are what Superset, Dagster and
+#: the map need; the app sets a stricter policy for its own pages, and a browser obeys both.
+_CONTENT_POLICY = (
+    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+
+_TEMPLATE = """
+{{
+	admin off
+	persist_config off
+	skip_install_trust
+	auto_https disable_redirects
+	ocsp_stapling off
+	grace_period 5s
+	default_sni localhost
+	storage file_system {storage}
+	pki {{
+		ca local {{
+			name "Huiyang"
+			root_cn "Huiyang local authority of this installation"
+			intermediate_cn "Huiyang front door"
+		}}
+	}}
+	log {{
+		level WARN
+	}}
+}}
+
+(checked_by_app) {{
+	forward_auth 127.0.0.1:{app_port} {{
+		uri /auth/check
+		copy_headers X-Huiyang-User X-Huiyang-Roles
+	}}
+	request_header X-Front-Door {{env.{secret_variable}}}
+}}
+
+{sites} {{
+	tls internal
+
+	log {{
+		# Where and how fast, never who and what: no query, no headers, the client's network instead of its address.
+		output file {access_log} {{
+			mode 600
+			roll_size 20MiB
+			roll_keep 10
+			roll_keep_for 4380h
+		}}
+		format filter {{
+			wrap json
+			fields {{
+				request>uri regexp \\?.* ""
+				request>headers delete
+				request>remote_port delete
+				request>tls delete
+				resp_headers delete
+				user_id delete
+				request>remote_ip ip_mask {{
+					ipv4 24
+					ipv6 48
+				}}
+				request>client_ip ip_mask {{
+					ipv4 24
+					ipv6 48
+				}}
+			}}
+		}}
+	}}
+
+	header {{
+		X-Content-Type-Options nosniff
+		Referrer-Policy same-origin
+		Permissions-Policy "camera=(self), microphone=(self), geolocation=(self), payment=(), usb=()"
+		Cross-Origin-Opener-Policy same-origin
+		+Content-Security-Policy "{content_policy}"
+		-Server
+		-Via
+		defer
+	}}
+
+	route {{
+		# Only the app says who somebody is; what a client claims is dropped.
+		request_header -X-Huiyang-*
+		request_header -X-Front-Door
+
+		handle {cockpits}* {{
+			import checked_by_app
+			reverse_proxy 127.0.0.1:{superset_port}
+		}}
+
+		handle {dagster}* {{
+			import checked_by_app
+			reverse_proxy 127.0.0.1:{dagster_port} {{
+				flush_interval -1
+				# An open socket is asked for its session again: whoever was revoked is out within 5 seconds.
+				stream_timeout 5s
+			}}
+		}}
+
+		handle {{
+			encode zstd gzip
+			reverse_proxy 127.0.0.1:{app_port} {{
+				flush_interval -1
+			}}
+		}}
+	}}
+}}
+"""
+
+
+def configuration_file(settings: Settings) -> Path:
+    return settings.run_dir / "Caddyfile"
+
+
+def authority_file(settings: Settings) -> Path:
+    """The certificate that browsers and phones must trust; Caddy makes it at its first start."""
+    return settings.home / "front_door" / "pki" / "authorities" / "local" / "root.crt"
+
+
+def names(settings: Settings) -> list[str]:
+    """Every name and address under which this machine can be reached, and those it was told."""
+    found = ["localhost", "127.0.0.1", "::1", socket.gethostname().lower()]
+    for addresses in psutil.net_if_addrs().values():
+        for address in addresses:
+            if address.family in (socket.AF_INET, socket.AF_INET6):
+                plain = address.address.partition("%")[0]
+                if not ipaddress.ip_address(plain).is_link_local:
+                    found.append(plain)
+    found += [name.strip().lower() for name in settings.front_door_names.split(",") if name.strip()]
+    return list(dict.fromkeys(found))
+
+
+def address(settings: Settings) -> str:
+    """The address to give to a person at this machine."""
+    return f"https://localhost:{settings.front_door_port}"
+
+
+def write_configuration(settings: Settings) -> None:
+    """Writes the Caddyfile; it holds no secret, which comes from the environment."""
+    hosts = [f"[{name}]" if ":" in name else name for name in names(settings)]
+    text = _TEMPLATE.format(
+        storage=settings.home / "front_door",
+        app_port=settings.app_port,
+        superset_port=settings.superset_port,
+        dagster_port=settings.dagster_port,
+        secret_variable=SECRET_VARIABLE,
+        sites=", ".join(f"https://{host}:{settings.front_door_port}" for host in hosts),
+        access_log=settings.log_dir / "access.log",
+        content_policy=_CONTENT_POLICY,
+        cockpits=COCKPIT_PATH,
+        dagster=DAGSTER_PATH,
+    )
+    configuration_file(settings).write_text(text.lstrip())
