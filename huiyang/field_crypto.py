@@ -184,6 +184,11 @@ def get_field_crypto(settings: Settings | None = None) -> FieldCrypto:
     return _field_crypto_of((settings or get_settings()).secrets_file)
 
 
+def row_context(table: str, column: str, row_id: int) -> str:
+    """The context of a stored field: `elders.elder.phone_cipher:17` for ("elders.elder", "phone_cipher", 17)."""
+    return f"{table}.{column}:{row_id}"
+
+
 def _index_text(text: str | None, purpose: IndexPurpose) -> str:
     if not text:
         return ""
