@@ -1,0 +1,25 @@
+-- Written by `python -m dbt_project.generate`.
+select
+    change_id,
+    change_op,
+    change_txid,
+    recorded_at,
+    id,
+    elder_id,
+    division_code,
+    organization_id,
+    reason,
+    assessed_on,
+    valid_until,
+    self_care_score,
+    movement_score,
+    mental_score,
+    social_score,
+    total_score,
+    has_dementia,
+    has_mental_disorder,
+    risk_event_count,
+    is_comatose,
+    ability_level,
+    effective_at
+from {{ source('raw', 'assessment') }}

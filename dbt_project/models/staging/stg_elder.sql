@@ -1,0 +1,26 @@
+-- Written by `python -m dbt_project.generate`.
+select
+    change_id,
+    change_op,
+    change_txid,
+    recorded_at,
+    id,
+    elder_code,
+    sex,
+    birth_month,
+    id_number_status,
+    phone_status,
+    division_code,
+    has_address,
+    cell_500m,
+    ethnicity,
+    education,
+    marital_status,
+    living_arrangement,
+    economic_category,
+    registered_on,
+    status,
+    died_on,
+    moved_on,
+    effective_at
+from {{ source('raw', 'elder') }}

@@ -1,0 +1,12 @@
+-- Written by `python -m dbt_project.generate`.
+select
+    change_id,
+    change_op,
+    change_txid,
+    recorded_at,
+    id,
+    residency_id,
+    signed_on,
+    expires_on,
+    effective_at
+from {{ source('raw', 'service_agreement') }}
