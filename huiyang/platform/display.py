@@ -61,6 +61,6 @@ class Display:
 
     def skip(self, title: str) -> None:
         """Shows a step that had been done before."""
-        self._bars.add_task(title, total=1.0, completed=1.0, detail="done before")
+        self._bars.add_task(title, total=1, completed=1, detail="done before")
         if not self._console.is_terminal:
             self._console.print(f"{title}: done before", highlight=False)

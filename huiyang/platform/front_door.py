@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from pathlib import Path
 
 import psutil
 
-from huiyang.settings import COCKPIT_PATH, DAGSTER_PATH, Settings
+from huiyang.settings import COCKPIT_PATH, DAGSTER_PATH, PROJECT_ROOT, Settings
 
 SECRET_VARIABLE = "HUIYANG_FRONT_DOOR_SECRET"
 
@@ -39,6 +40,9 @@ _TEMPLATE = """
 			root_cn "Huiyang local authority of this installation"
 			intermediate_cn "Huiyang front door"
 		}}
+	}}
+	servers {{
+		protocols h1 h2
 	}}
 	log {{
 		level WARN
@@ -101,12 +105,14 @@ _TEMPLATE = """
 		request_header -X-Huiyang-*
 		request_header -X-Front-Door
 
-		handle {cockpits}* {{
+		@cockpits path {cockpits} {cockpits}/*
+		handle @cockpits {{
 			import checked_by_app
 			reverse_proxy 127.0.0.1:{superset_port}
 		}}
 
-		handle {dagster}* {{
+		@dagster path {dagster} {dagster}/*
+		handle @dagster {{
 			import checked_by_app
 			reverse_proxy 127.0.0.1:{dagster_port} {{
 				flush_interval -1
@@ -135,6 +141,14 @@ def authority_file(settings: Settings) -> Path:
     return settings.home / "front_door" / "pki" / "authorities" / "local" / "root.crt"
 
 
+def command(settings: Settings) -> list[str]:
+    """Runs the door in the foreground; SECRET_VARIABLE must stand in its environment."""
+    return [
+        str(PROJECT_ROOT / ".venv/bin/caddy"), "run", "--adapter", "caddyfile",
+        "--config", str(configuration_file(settings)),
+    ]  # fmt: skip
+
+
 def names(settings: Settings) -> list[str]:
     """Every name and address under which this machine can be reached, and those it was told."""
     found = ["localhost", "127.0.0.1", "::1", socket.gethostname().lower()]
@@ -151,6 +165,19 @@ def names(settings: Settings) -> list[str]:
 def address(settings: Settings) -> str:
     """The address to give to a person at this machine."""
     return f"https://localhost:{settings.front_door_port}"
+
+
+def answers(settings: Settings) -> bool:
+    """Whether it speaks TLS at this machine with a certificate of its own authority."""
+    try:
+        context = ssl.create_default_context(cafile=str(authority_file(settings)))
+        with (
+            socket.create_connection(("127.0.0.1", settings.front_door_port), timeout=5) as connection,
+            context.wrap_socket(connection, server_hostname="localhost"),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 def write_configuration(settings: Settings) -> None:

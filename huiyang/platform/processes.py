@@ -6,7 +6,6 @@ import os
 import pwd
 import signal
 import socket
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -114,11 +113,8 @@ def processes(settings: Settings) -> list[Process]:
         ),
         Process(
             name="front-door", title="front door (HTTPS)",
-            command=[
-                str(VENV_BIN / "caddy"), "run", "--adapter", "caddyfile",
-                "--config", str(front_door.configuration_file(settings)),
-            ],
-            is_healthy=_front_door_answers, address=f"0.0.0.0:{settings.front_door_port}",
+            command=front_door.command(settings),
+            is_healthy=front_door.answers, address=f"0.0.0.0:{settings.front_door_port}",
             variables=lambda s: {front_door.SECRET_VARIABLE: load_secrets(s.secrets_file)["front_door"]},
         ),
     ]  # fmt: skip
@@ -196,15 +192,3 @@ def _daemon_beats(settings: Settings) -> bool:
     except psycopg.Error:
         return False
     return bool(row and row[0])
-
-
-def _front_door_answers(settings: Settings) -> bool:
-    try:
-        context = ssl.create_default_context(cafile=str(front_door.authority_file(settings)))
-        with (
-            socket.create_connection(("127.0.0.1", settings.front_door_port), timeout=5) as connection,
-            context.wrap_socket(connection, server_hostname="localhost"),
-        ):
-            return True
-    except OSError:
-        return False

@@ -127,7 +127,9 @@ def run_cockpits(settings: Settings, arguments: list[str], log: Path | None = No
     if log is None:
         return subprocess.run(command, cwd=PROJECT_ROOT, env=variables).returncode
     with log.open("ab") as output:
-        return subprocess.run(command, cwd=PROJECT_ROOT, env=variables, stdout=output, stderr=output).returncode
+        return subprocess.run(
+            command, cwd=PROJECT_ROOT, env=variables, stdout=output, stderr=output, preexec_fn=server.end_with_parent
+        ).returncode
 
 
 class Setup:
@@ -149,11 +151,11 @@ class Setup:
         installation.ensure_space(self._settings)
         check_ports(self._settings)
         self._run([Step("server", "PostgreSQL, databases and logins", self._start_server)])
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        with ThreadPoolExecutor(max_workers=1) as pool:
             # Superset's own set-up is independent of the data and takes as long: two cores, two tracks.
-            tracks = [pool.submit(self._run, steps) for steps in (self._data_steps(), self._cockpit_steps())]
-        for track in tracks:
-            track.result()
+            cockpits = pool.submit(self._run, self._cockpit_steps())
+            self._run(self._data_steps())
+            cockpits.result()
         self._run([Step("serve", "app, cockpits, pipelines, front door", self._serve)])
         return self._result
 

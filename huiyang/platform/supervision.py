@@ -113,9 +113,12 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._processes = {process.name: process for process in processes(settings)}
-        self._proxy: Any = xmlrpc.client.ServerProxy(
-            "http://localhost", transport=SupervisorTransport(serverurl=f"unix://{_socket(settings)}")
-        ).supervisor
+
+    @property
+    def _proxy(self) -> Any:
+        """A new connection each time: supervisor's transport does not recover from a failed one, nor serve threads."""
+        transport = SupervisorTransport(serverurl=f"unix://{_socket(self._settings)}")
+        return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
 
     def is_running(self) -> bool:
         try:
