@@ -7,7 +7,7 @@ export HUIYANG_SCALE := $(SCALE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test test-full lint features bench clean environment-run environment-lint environment-test
+.PHONY: help lock up down status logs test test-full lint features bench clean environment-run environment-lint environment-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -48,6 +48,11 @@ features: environment-lint ## the plan's 101 functions with the tests that prove
 
 bench: environment-test ## measure, and write docs/benchmarks.md
 	@$(VENV)/huiyang bench
+
+lock: environment-run ## resolve requirements/*.in again, after a change of one
+	@cd requirements && for lock in "dev.in -o dev.txt" "main.in -c dev.txt -o main.txt" "superset.in -o superset.txt" \
+		"bootstrap.in -o bootstrap.txt"; do ../.tools/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
+		--no-header --universal --python-version 3.11 $$lock > /dev/null || exit 1; done
 
 clean: ## delete this installation's data and environments
 	@if [ -x $(VENV)/huiyang ]; then $(VENV)/huiyang down; fi

@@ -123,7 +123,6 @@ def initialise(settings: Settings) -> None:
         ) from error
     if user:
         _let_through(settings.home)
-        _let_through(POSTGRES_BIN_PATH)
     if (target / "PG_VERSION").exists():
         return
     # Made aside and renamed at the end: what stands at `target` is whole, and is never deleted here.
@@ -137,6 +136,8 @@ def initialise(settings: Settings) -> None:
         shutil.chown(unfinished, user)
         shutil.chown(password_file, user)
     try:
+        if user:
+            _let_through(POSTGRES_BIN_PATH)
         subprocess.run(
             [
                 str(POSTGRES_BIN_PATH / "initdb"), "-D", str(unfinished), "-U", SUPERUSER,
@@ -144,9 +145,10 @@ def initialise(settings: Settings) -> None:
             ],
             check=True, capture_output=True, text=True, **server_identity(),
         )  # fmt: skip
-    except subprocess.CalledProcessError as error:
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = (error.stderr.strip().splitlines() or ["no output"])[-1] if hasattr(error, "stderr") else str(error)
         raise HuiyangError(
-            f"The embedded PostgreSQL could not be made: {(error.stderr.strip().splitlines() or ['no output'])[-1]}",
+            f"The embedded PostgreSQL could not be made: {reason}",
             f"Check space and permissions of {settings.home}, or set HUIYANG_POSTGRES_ADMIN_URL to a server of yours.",
         ) from error
     finally:

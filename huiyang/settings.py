@@ -21,7 +21,7 @@ DAGSTER_PATH = "/dagster"
 
 
 class Scale(StrEnum):
-    """How many people the sample holds: about 1 % of the census, the census to the person, or the city's 1.46 million."""
+    """How many people the sample holds: about 1 % of the census, the census to the person, the city's 1.46 million."""
 
     DEMO = "demo"
     CENSUS = "census"
@@ -36,12 +36,12 @@ class Settings(BaseSettings):
     home: Path = PROJECT_ROOT / "var"
     scale: Scale = Scale.DEMO
     seed: int = 20260930
-    #: An administrator's libpq URL of a PostgreSQL 15+ that is used instead of the embedded server. Only set-up uses it:
-    #: it creates the databases and the logins, which then serve.
+    #: An administrator's libpq URL of a PostgreSQL 15+ that is used instead of the embedded server. Only set-up
+    #: uses it: it creates the databases and the logins, which then serve.
     postgres_admin_url: str | None = None
     #: The one port that listens beyond loopback.
     front_door_port: int = 8443
-    #: Further names and addresses, comma-separated, that the front door has certificates for; it knows this machine's own.
+    #: Further names and addresses, comma-separated, that the front door has certificates for, beyond this machine's.
     front_door_names: str = ""
     #: Loopback ports count up from here: app, Superset, Dagster, map tiles are all reached through the front door.
     first_internal_port: int = 8500

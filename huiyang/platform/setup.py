@@ -26,6 +26,7 @@ from huiyang.platform.installation import Journal
 from huiyang.platform.processes import SUPERSET_BIN, processes, superset_variables
 from huiyang.platform.supervision import Supervisor, log_file, tail
 from huiyang.progress import Progress
+from huiyang.secret_store import ensure_secrets
 from huiyang.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class Setup:
                 self._journal.record(step.name, inputs, time.monotonic() - started)
 
     def _start_server(self, progress: Progress) -> None:
+        ensure_secrets(self._settings.secrets_file)
         if not self._settings.postgres_admin_url:
             server.initialise(self._settings)
         installation.record_installation(self._settings)

@@ -94,7 +94,7 @@ def configuration(settings: Settings) -> str:
             "autostart=false",
             "autorestart=true",
             "startsecs=3",
-            "startretries=5",
+            "startretries=3",
             f"stopsignal={process.stop_signal.name.removeprefix('SIG')}",
             f"stopwaitsecs={process.stop_seconds}",
             # Dagster's runs and Superset's workers end with their parent; PostgreSQL ends its own.
