@@ -1,0 +1,78 @@
+"""What keeps a cockpit page inside the installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from flask import Flask, Response, request
+
+#: Superset's navigation bar loads a telemetry picture, with no setting against it. The policy below would block it, but
+#: with an error in every console; so the address is replaced by that of an empty picture while the script is served.
+_TELEMETRY = b"https://apachesuperset.gateway.scarf.sh/pixel/"
+_EMPTY_PICTURE = b"data:image/gif;base64,R0lGODlhAQABAAAAACw=#"
+
+#: Handlebars charts compile their template in the browser, which needs 'unsafe-eval'. Templates come from this folder
+#: only (no cockpit role may edit a chart), and a script that was slipped into a page still has no nonce.
+TALISMAN_CONFIG: dict[str, Any] = {
+    "content_security_policy": {
+        "base-uri": ["'self'"],
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "blob:", "data:"],
+        "worker-src": ["'self'", "blob:"],
+        "connect-src": ["'self'"],
+        "object-src": "'none'",
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "font-src": ["'self'", "data:"],
+        "script-src": ["'self'", "'strict-dynamic'", "'unsafe-eval'"],
+    },
+    "content_security_policy_nonce_in": ["script-src"],
+    "force_https": False,  # the front door speaks HTTPS
+    "session_cookie_secure": True,
+}
+
+#: Where deck.gl charts get their background: an empty tile of our own; public tile hosts are the default.
+BASE_MAPS = [["tile:///cockpits/tiles/{z}/{x}/{y}.png", "无底图"]]
+
+_SVG_SHAPE = ["d", "fill", "fillOpacity", "stroke", "strokeWidth", "strokeLinejoin", "transform", "opacity"]
+#: What the sanitiser lets through beyond its defaults: drawings and classes of our templates. No script, no handler,
+#: no embedded document, no link to a drawing elsewhere.
+SANITIZATION_EXTENSIONS: dict[str, Any] = {
+    "attributes": {
+        "*": ["className", "style", "title", "role", "ariaLabel"],
+        "svg": ["viewBox", "preserveAspectRatio", "width", "height"],
+        "g": _SVG_SHAPE,
+        "path": _SVG_SHAPE,
+        "circle": [*_SVG_SHAPE, "cx", "cy", "r"],
+        "rect": [*_SVG_SHAPE, "x", "y", "width", "height", "rx"],
+        "line": [*_SVG_SHAPE, "x1", "y1", "x2", "y2"],
+        "text": [*_SVG_SHAPE, "x", "y", "dx", "dy", "textAnchor", "fontSize"],
+        "tspan": ["x", "y", "dx", "dy"],
+    },
+    "tagNames": ["svg", "g", "path", "circle", "rect", "line", "text", "tspan", "title"],
+}
+
+
+#: Superset's own error pages are English and ask a public host for their font.
+_ERROR_PAGE = Template((Path(__file__).parent / "pages" / "error.html").read_text(encoding="utf-8"))
+_ERROR_TEXTS = {
+    404: ("没有这个页面", "地址可能已变更，请从工作台重新进入。"),
+    500: ("页面暂时打不开", "请稍后再试；仍打不开时，请联系系统管理员。"),
+}
+
+
+def install(app: Flask) -> None:
+    """Serves Superset's scripts without the telemetry address, and error pages of our own."""
+
+    @app.after_request
+    def keep_inside(response: Response) -> Response:
+        if response.status_code == 200 and request.path.startswith("/static/assets/") and request.path.endswith(".js"):
+            response.direct_passthrough = False
+            script = response.get_data()
+            if _TELEMETRY in script:
+                response.set_data(script.replace(_TELEMETRY, _EMPTY_PICTURE))
+        elif response.mimetype == "text/html" and (texts := _ERROR_TEXTS.get(response.status_code)):
+            response.direct_passthrough = False
+            response.set_data(_ERROR_PAGE.substitute(title=texts[0], advice=texts[1]))
+        return response
