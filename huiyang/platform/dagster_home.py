@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from huiyang.database import Login, sqlalchemy_url
-from huiyang.server import run_folder
+from huiyang.server import make_run_folder
+from huiyang.server_address import run_folder
 from huiyang.settings import PROJECT_ROOT, Settings
 
 CODE_MODULE = "pipelines.definitions"
@@ -58,6 +59,7 @@ def prepare(settings: Settings) -> dict[str, str]:
         DAGSTER_HOME and the storage's URL; the latter is a secret and stands in no file.
     """
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    make_run_folder(code_socket(settings).parent)
     for name, content in (("dagster.yaml", _instance(settings)), ("workspace.yaml", _workspace(settings))):
         text = yaml.safe_dump(content, sort_keys=False)
         path = settings.dagster_home / name

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 import psycopg
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from rich.console import Console
 from rich.table import Table
 
@@ -166,7 +168,8 @@ def check_postgres(settings: Settings) -> Iterator[Finding]:
             )  # fmt: skip
         else:
             yield ok("locale", "all databases UTF-8, C.UTF-8")
-        skew = abs(connection.execute("select extract(epoch from clock_timestamp())").fetchone()[0] - time.time())  # type: ignore[index]
+        theirs = connection.execute("select extract(epoch from clock_timestamp())::float8").fetchone()
+        skew = abs(theirs[0] - time.time()) if theirs else 0
         if skew < 5:
             yield ok("clock", f"agrees with PostgreSQL's, business time zone {BUSINESS_TIMEZONE.key}")
         else:
@@ -245,8 +248,14 @@ def _installed_here() -> dict[str, str]:
 
 def _compared(check: str, lock: Path, installed: dict[str, str]) -> Finding:
     """Whether every installed package that the lock names has the locked version."""
-    locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", lock.read_text(), flags=re.MULTILINE))
-    canonical = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in installed.items()}
+    wanted = [Requirement(line.rstrip(" \\")) for line in lock.read_text().splitlines() if re.match(r"\w[^=]*==", line)]
+    # A lock for several Pythons names some packages once for each; both environments have this one.
+    locked = {
+        canonicalize_name(each.name): str(each.specifier).removeprefix("==")
+        for each in wanted
+        if each.marker is None or each.marker.evaluate()
+    }
+    canonical = {canonicalize_name(name): version for name, version in installed.items()}
     wrong = [
         f"{name} {canonical[name]} instead of {version}"
         for name, version in locked.items()
