@@ -1,0 +1,298 @@
+"""The migration's own tables (schema `migration`, `ledger.sql`): runs, ledger, quarantine; and what they remember."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from huiyang.errors import HuiyangError
+from migration.mapping import Mapping
+from migration.target import copy_in, read_columns
+
+_DDL = Path(__file__).with_name("ledger.sql")
+LOADED, MERGED, DUPLICATE, QUARANTINED = OUTCOMES = ("loaded", "merged", "duplicate", "quarantined")
+
+LEDGER_SCHEMA = pa.schema(
+    [
+        ("run_id", pa.int32()),
+        ("source_id", pa.int16()),
+        ("row_number", pa.int64()),
+        ("source_key", pa.string()),
+        ("occurrence", pa.int16()),
+        ("row_hash", pa.int64()),
+        ("outcome", pa.string()),
+        ("target_no", pa.int16()),
+        ("target_id", pa.int64()),
+        ("target_version", pa.int64()),
+        ("value_hash", pa.int64()),
+        ("sealed_hash", pa.int64()),
+        ("reasons", pa.list_(pa.string())),
+        ("warnings", pa.list_(pa.string())),
+        ("alternate_key", pa.string()),
+    ]
+)
+
+
+def ensure_tables(connection: psycopg.Connection) -> None:
+    """Makes the migration's tables where they are missing."""
+    connection.execute(_DDL.read_text(encoding="utf-8"))
+    connection.commit()
+
+
+def register_sources(connection: psycopg.Connection, mappings: Sequence[Mapping]) -> dict[str, int]:
+    """Source ids by name; a new source gets its partition of the ledger."""
+    ids: dict[str, int] = {}
+    for mapping in mappings:
+        row = connection.execute("select source_id from migration.source where name = %s", [mapping.name]).fetchone()
+        if row is None:
+            row = connection.execute(
+                "insert into migration.source (name, title, file, source_table) values (%s, %s, %s, %s)"
+                " returning source_id",
+                [mapping.name, mapping.title, mapping.file, mapping.table],
+            ).fetchone()
+            assert row is not None
+            connection.execute(
+                sql.SQL("create table {} partition of migration.ledger for values in ({})").format(
+                    sql.Identifier("migration", f"ledger_{mapping.name}"), sql.Literal(row[0])
+                )
+            )
+        ids[mapping.name] = row[0]
+        for number, target in enumerate(mapping.targets):
+            connection.execute(
+                "insert into migration.source_target values (%s, %s, %s)"
+                " on conflict (source_id, target_no) do update set target_table = excluded.target_table",
+                [row[0], number, target.table],
+            )
+    connection.commit()
+    return ids
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the migration. `resumed`: an earlier process of the same run ended before its end."""
+
+    run_id: int
+    resumed: bool
+
+
+def lock(connection: psycopg.Connection) -> None:
+    """Holds the migration for this connection.
+
+    Raises:
+        HuiyangError: another process migrates.
+    """
+    row = connection.execute("select pg_try_advisory_lock(hashtext('huiyang migration'))").fetchone()
+    connection.commit()
+    if not (row and row[0]):
+        raise HuiyangError("Another migration of this installation is at work.", "Wait until it ends.")
+
+
+def start_run(connection: psycopg.Connection, folder: Path, export_sha256: str) -> Run | None:
+    """The run of an export: a new one, the unfinished one, or None where the newest finished run was of this export."""
+    last = connection.execute(
+        "select run_id, export_sha256, state from migration.run order by run_id desc limit 1"
+    ).fetchone()
+    if last is not None and last[1] == export_sha256:
+        if last[2] == "done":
+            return None
+        connection.execute(
+            "update migration.run set state = 'running', finished_at = null where run_id = %s", [last[0]]
+        )
+        connection.commit()
+        return Run(last[0], resumed=True)
+    if last is not None and last[2] != "done":
+        connection.execute(
+            "update migration.run set state = 'failed', finished_at = now() where run_id = %s", [last[0]]
+        )
+    row = connection.execute(
+        "insert into migration.run (export_folder, export_sha256, state) values (%s, %s, 'running') returning run_id",
+        [str(folder), export_sha256],
+    ).fetchone()
+    connection.commit()
+    assert row is not None
+    return Run(row[0], resumed=False)
+
+
+def finish_run(connection: psycopg.Connection, run_id: int, state: str) -> None:
+    connection.execute(
+        "update migration.run set state = %s, finished_at = clock_timestamp() where run_id = %s", [state, run_id]
+    )
+    connection.commit()
+
+
+@dataclass
+class Entries:
+    """Ledger entries of one chunk and target, columns as in `LEDGER_SCHEMA` less run and source."""
+
+    row_number: np.ndarray
+    source_key: pa.Array
+    occurrence: np.ndarray
+    row_hash: np.ndarray
+    outcome: pa.Array
+    target_no: int = 0
+    target_id: pa.Array | None = None
+    target_version: pa.Array | None = None
+    value_hash: pa.Array | None = None
+    sealed_hash: pa.Array | None = None
+    reasons: list[list[str] | None] | None = None
+    warnings: list[list[str] | None] | None = None
+    alternate_key: pa.Array | None = None
+
+
+def write_entries(connection: psycopg.Connection, run_id: int, source_id: int, entries: Entries) -> None:
+    count = len(entries.row_number)
+    if not count:
+        return
+    columns = [
+        pa.repeat(pa.scalar(run_id, pa.int32()), count),
+        pa.repeat(pa.scalar(source_id, pa.int16()), count),
+        pa.array(entries.row_number, pa.int64()),
+        entries.source_key,
+        pa.array(entries.occurrence.astype(np.int16)),
+        pa.array(entries.row_hash),
+        entries.outcome,
+        pa.repeat(pa.scalar(entries.target_no, pa.int16()), count),
+        *(
+            pa.nulls(count, pa.int64()) if column is None else column
+            for column in (entries.target_id, entries.target_version, entries.value_hash, entries.sealed_hash)
+        ),
+        *(
+            pa.nulls(count, pa.list_(pa.string())) if lists is None else pa.array(lists, pa.list_(pa.string()))
+            for lists in (entries.reasons, entries.warnings)
+        ),
+        pa.nulls(count, pa.string()) if entries.alternate_key is None else entries.alternate_key,
+    ]
+    copy_in(connection, "migration.ledger", pa.RecordBatch.from_arrays(columns, schema=LEDGER_SCHEMA))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the ledger knows of a source: the newest entry of each row, by `key\\x1foccurrence`.
+
+    Attributes:
+        index: of the rows' main targets.
+        row_hash, outcome, target_id (-1 for none): aligned with `index`.
+        others: target number → the same for further targets.
+    """
+
+    index: pd.Index
+    row_hash: np.ndarray
+    outcome: np.ndarray
+    target_id: np.ndarray
+    target_version: np.ndarray
+    others: dict[int, tuple[pd.Index, np.ndarray]] = field(default_factory=dict)
+
+
+def read_known(connection: psycopg.Connection, source_id: int) -> Known:
+    """The ledger's newest entries of one source."""
+    by_target: dict[int, tuple[pd.Index, np.ndarray]] = {}
+    main: tuple[np.ndarray, ...] = (np.array([]),) * 4
+    numbers = connection.execute(
+        "select distinct target_no from migration.ledger where source_id = %s order by 1", [source_id]
+    ).fetchall()
+    for (number,) in numbers:
+        keys, occurrences, hashes, outcomes, ids, versions = read_columns(
+            connection,
+            "select source_key, occurrence, row_hash, outcome, coalesce(target_id, -1), coalesce(target_version, 0)"
+            " from migration.ledger where source_id = %s and target_no = %s order by ledger_id",
+            [source_id, number],
+        )
+        index = pd.Index(
+            [f"{key}\x1f{occurrence}" for key, occurrence in zip(keys, occurrences, strict=True)], dtype=object
+        )
+        newest = ~index.duplicated(keep="last")
+        by_target[number] = (index[newest], np.array(ids, dtype=np.int64)[newest])
+        if number == 0:
+            main = (
+                np.array(hashes, dtype=np.int64)[newest],
+                np.array(outcomes, dtype=object)[newest],
+                by_target[0][1],
+                np.array(versions, dtype=np.int64)[newest],
+            )
+    index = by_target.pop(0)[0] if by_target else pd.Index([], dtype=object)
+    return Known(index, *main, others=by_target)
+
+
+class LedgerLookup:
+    """References into a source that is loaded: legacy key → what its row became.
+
+    Args:
+        alternate: look up by the source's alternate key.
+    """
+
+    def __init__(self, connection: psycopg.Connection, source_id: int, *, alternate: bool = False) -> None:
+        # The first row with a key is the one that others mean; a repeated one was a duplicate or a conflict.
+        query = sql.SQL(
+            "select {key}, coalesce(target_id, -1), outcome = 'quarantined' from migration.ledger"
+            " where source_id = %s and target_no = 0 and occurrence = 1 and {key} is not null order by ledger_id"
+        ).format(key=sql.Identifier("alternate_key" if alternate else "source_key"))
+        keys, ids, quarantined = read_columns(connection, query, [source_id])
+        index = pd.Index(keys, dtype=object)
+        newest = ~index.duplicated(keep="last")
+        self._index = index[newest]
+        self._ids = np.array(ids, dtype=np.int64)[newest]
+        self._quarantined = np.array(quarantined, dtype=bool)[newest]
+
+    def find(self, keys: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """See `evaluation.KeyLookup`."""
+        encoded = keys.dictionary_encode()
+        positions = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        stated = positions >= 0
+        if not len(self._index) or not stated.any():
+            return np.full(len(keys), -1), np.zeros(len(keys), dtype=bool)
+        found = self._index.get_indexer(pd.Index(encoded.dictionary.to_pylist(), dtype=object))
+        ids = np.where(found >= 0, self._ids[found], -1)
+        quarantined = np.where(found >= 0, self._quarantined[found], False)
+        return np.where(stated, ids[positions], -1), np.where(stated, quarantined[positions], False)
+
+
+class SeenKeys:
+    """How often each key came up so far in a source, and the hash of the row it first came with.
+
+    64-bit hashes of keys, in a few sorted runs: 16 bytes a row.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def add(self, keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Adds rows in the order of the source.
+
+        Args:
+            keys: (n,) int64 hashes of keys.
+            rows: (n,) int64 hashes of rows.
+
+        Returns:
+            occurrence, from 1; hash of the first row with that key.
+        """
+        order = np.argsort(keys, kind="stable")
+        sorted_keys = keys[order]
+        starts = np.r_[True, sorted_keys[1:] != sorted_keys[:-1]] if len(keys) else np.array([], dtype=bool)
+        group = np.cumsum(starts) - 1
+        first_position = np.flatnonzero(starts)
+        within = np.arange(len(keys)) - first_position[group] if len(keys) else np.array([], dtype=np.int64)
+        occurrence = np.empty(len(keys), dtype=np.int64)
+        first = np.empty(len(keys), dtype=np.int64)
+        occurrence[order] = within + 1
+        first[order] = rows[order][first_position][group] if len(keys) else rows
+        before = np.zeros(len(keys), dtype=np.int64)
+        for run_keys, run_rows in self._runs:
+            left, right = (np.searchsorted(run_keys, keys, side=side) for side in ("left", "right"))
+            here = right > left
+            first = np.where(here & (before == 0), run_rows[np.minimum(left, len(run_rows) - 1)], first)
+            before += right - left
+        self._runs.append((sorted_keys, rows[order]))
+        # Neighbours of like size are merged, older rows first, so a query asks a handful of runs.
+        while len(self._runs) > 1 and len(self._runs[-2][0]) <= 2 * len(self._runs[-1][0]):
+            (older_keys, older_rows), (newer_keys, newer_rows) = self._runs[-2:]
+            merged = np.r_[older_keys, newer_keys]
+            order = np.argsort(merged, kind="stable")
+            self._runs[-2:] = [(merged[order], np.r_[older_rows, newer_rows][order])]
+        return occurrence + before, first

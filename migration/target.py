@@ -1,0 +1,97 @@
+"""Writing to the operational database: Arrow types of its columns, ranges of keys, binary COPY, updates in bulk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pgpq
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Integer,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    Table,
+)
+
+_SIMPLE_TYPES: list[tuple[type[Any], pa.DataType]] = [
+    (SmallInteger, pa.int16()),
+    (BigInteger, pa.int64()),
+    (Integer, pa.int32()),
+    (Boolean, pa.bool_()),
+    (Date, pa.date32()),
+    (DateTime, pa.timestamp("us", tz="UTC")),
+    (Double, pa.float64()),
+    (LargeBinary, pa.binary()),
+]
+
+
+def arrow_type(column: Column[Any]) -> pa.DataType:
+    """The Arrow type whose binary form is that of the column; text for everything that PostgreSQL keeps as text."""
+    kind = column.type
+    if isinstance(kind, ARRAY):
+        return pa.list_(pa.int16() if isinstance(kind.item_type, SmallInteger) else pa.string())
+    if isinstance(kind, Numeric) and not isinstance(kind, Double):
+        return pa.decimal128(kind.precision or 38, kind.scale or 0)
+    return next((arrow for python, arrow in _SIMPLE_TYPES if isinstance(kind, python)), pa.string())
+
+
+def allocate_ids(connection: psycopg.Connection, table: str, count: int) -> np.ndarray:
+    """Takes `count` identity keys of a table; (count,) int64. Keys of an aborted transaction are lost, not reused."""
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute("select nextval(pg_get_serial_sequence(%s, 'id')) from generate_series(1, %s)", [table, count])
+        return np.fromiter((row[0] for row in cursor), dtype=np.int64, count=count)
+
+
+def copy_in(connection: psycopg.Connection, table: str, rows: pa.RecordBatch) -> None:
+    """Appends rows by binary COPY; the batch's columns have the table's names and types."""
+    if not rows.num_rows:
+        return
+    encoder = pgpq.ArrowToPostgresBinaryEncoder(rows.schema)
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
+        sql.Identifier(*table.split(".")), sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(encoder.write_header())
+        copy.write(encoder.write_batch(rows))
+        copy.write(encoder.finish())
+
+
+def update_rows(connection: psycopg.Connection, table: Table, rows: pa.RecordBatch) -> None:
+    """Sets the batch's columns where the table's `id` is the batch's; one statement, so the change log pays once."""
+    if not rows.num_rows:
+        return
+    name = sql.Identifier(str(table.schema), table.name)
+    stage = sql.Identifier("migration", f"stage_{table.name}")
+    columns = [column for column in rows.schema.names if column != "id"]
+    listed = sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
+    connection.execute(sql.SQL("create unlogged table {} as select {} from {} limit 0").format(stage, listed, name))
+    copy_in(connection, f"migration.stage_{table.name}", rows)
+    assignments = sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(column)) for column in columns)
+    connection.execute(
+        sql.SQL("update {} t set {}, row_version = t.row_version + 1 from {} s where s.id = t.id").format(
+            name, assignments, stage
+        )
+    )
+    connection.execute(sql.SQL("drop table {}").format(stage))
+
+
+def read_columns(
+    connection: psycopg.Connection, query: sql.Composable | str, parameters: list[Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """The columns of a query's rows, as tuples; empty tuples where there are none."""
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(query, parameters)  # type: ignore[arg-type]
+        rows = cursor.fetchall()
+        width = len(cursor.description or ())
+    return list(zip(*rows, strict=True)) if rows else [() for _ in range(width)]
