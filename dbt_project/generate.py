@@ -25,6 +25,9 @@ _SQL_NOTICE = "-- Written by `python -m dbt_project.generate`.\n"
 #: Logged tables without a model of records: a mart reads their staging view, or nothing does yet.
 _WITHOUT_RECORDS = frozenset({"building", "elder_merge", "room", "service_agreement"})
 
+#: Logged tables of which a model `int_<table>_spell` lays out over which months they hold, with all their columns.
+_WITH_SPELLS = frozenset({"facility", "institution"})
+
 
 class Texts:
     """The descriptions in `column_texts.yml`."""
@@ -49,8 +52,11 @@ class Texts:
     def header(self, column: str) -> str:
         return str(self._content["header"][column])
 
-    def derived(self) -> dict[str, str]:
-        return dict(self._content["derived"])
+    def derived(self) -> list[dict[str, str]]:
+        return [{"name": n, "data_type": "text", "description": t} for n, t in self._content["derived"].items()]
+
+    def spell(self) -> list[dict[str, str]]:
+        return [{"name": n, "data_type": "integer", "description": t} for n, t in self._content["spell"].items()]
 
 
 def _column_codes(logs: list[LogTable]) -> dict[tuple[str, str], type[Code]]:
@@ -149,7 +155,6 @@ def generated_files() -> Iterator[tuple[Path, str]]:
         names = ",\n    ".join(name for name, _ in log.all_columns)
         source = "{{ source('raw', '" + log.name + "') }}"
         yield staging / f"stg_{log.name}.sql", f"{_SQL_NOTICE}select\n    {names}\nfrom {source}\n"
-    derived = [{"name": n, "data_type": "text", "description": text} for n, text in texts.derived().items()]
     yield (
         PROJECT / "models" / "records" / "_records.yml",
         _yaml(
@@ -159,10 +164,27 @@ def generated_files() -> Iterator[tuple[Path, str]]:
                     {
                         "name": f"int_{log.name}",
                         "description": texts.records(log.name),
-                        "columns": _resolved(_described(log, texts, codes)) + derived,
+                        "columns": _resolved(_described(log, texts, codes)) + texts.derived(),
                     }
                     for log in logs
                     if log.name not in _WITHOUT_RECORDS
+                ],
+            }
+        ),
+    )
+    yield (
+        PROJECT / "models" / "intermediate" / "_spells.yml",
+        _yaml(
+            {
+                "version": 2,
+                "models": [
+                    {
+                        "name": f"int_{log.name}_spell",
+                        "description": f"{texts.table(log.name)}运营的月份区间，每行为一条记录的一个版本。",
+                        "columns": _resolved(_described(log, texts, codes)) + texts.spell(),
+                    }
+                    for log in logs
+                    if log.name in _WITH_SPELLS
                 ],
             }
         ),

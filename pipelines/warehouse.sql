@@ -37,7 +37,7 @@ create table if not exists release.build (
     lane text not null check (lane in ('provisional', 'official')),
     cut_off bigint not null,
     as_of timestamptz not null,
-    state text not null default 'running' check (state in ('running', 'finished', 'abandoned')),
+    state text not null default 'running' check (state in ('running', 'released', 'abandoned')),
     actor text not null,
     dagster_run_id text,
     git_commit text not null,
@@ -46,12 +46,14 @@ create table if not exists release.build (
     finished_at timestamptz
 );
 comment on table release.build is 'One run of dbt: a period (and, the first time, the history before it) at a cut-off.';
+comment on column release.build.state is 'released: has a row in release.release. What still runs when nobody holds the lock is dead.';
 
 create table if not exists release.version (
     version_id bigint generated always as identity primary key,
     mart text not null,
     period text not null,
     build_id bigint not null references release.build,
+    created_at timestamptz not null default clock_timestamp(),
     row_count bigint,
     dropped_at timestamptz,
     unique (build_id, mart, period)
@@ -104,10 +106,11 @@ comment on table release.release_item is
 'The manifest: for each mart and period the version that it pins, and the release that brought this version.';
 
 create table if not exists release.current_release (
-    singleton boolean primary key default true check (singleton),
+    cadence text primary key check (cadence in ('monthly', 'half_yearly')),
     release_id bigint not null references release.release
 );
-comment on table release.current_release is 'The release that the views in `published` show.';
+comment on table release.current_release is
+'The release that the views in `published` show; monthly and half-yearly marts are released apart.';
 
 create table if not exists release.event (
     event_id bigint generated always as identity primary key,
@@ -124,5 +127,7 @@ create table if not exists release.event (
 comment on table release.event is 'Who moved which release, when, why, from what to what. Append-only.';
 
 create schema if not exists candidate;
+
+-- published: what cockpits read; the only schema that the login cockpit may enter.
 create schema if not exists published;
 grant usage on schema published to huiyang_cockpit;

@@ -15,3 +15,7 @@ cast(date_part('year', {{ day }}) * 12 + date_part('month', {{ day }}) - 1 as in
 {% macro median(expression) -%} {{ return(adapter.dispatch('median')(expression)) }} {%- endmacro %}
 
 {% macro default__median(expression) -%} percentile_cont(0.5) within group (order by {{ expression }}) {%- endmacro %}
+
+{% macro seconds_between(first, last) -%} {{ return(adapter.dispatch('seconds_between')(first, last)) }} {%- endmacro %}
+
+{% macro default__seconds_between(first, last) -%} extract(epoch from {{ last }} - {{ first }}) {%- endmacro %}

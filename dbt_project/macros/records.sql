@@ -9,6 +9,10 @@
 {% macro first_month() -%} 0 {%- endmacro %}
 {% macro last_month() -%} 999999 {%- endmacro %}
 
+{# Bounds of a span of months, where an unknown date does not bound: first month in, first month out. #}
+{% macro from_month(day) -%} coalesce({{ month_number(day) }}, {{ first_month() }}) {%- endmacro %}
+{% macro until_month(day) -%} coalesce({{ month_number(day) }}, {{ last_month() }}) {%- endmacro %}
+
 {# The target period's last month. #}
 {% macro target_month() -%}
 {%- set period_end = var('period_end') -%}
