@@ -18,7 +18,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from huiyang.database import Login, sqlalchemy_url
 from huiyang.settings import Settings
 from operational_app import models  # noqa: F401  (fills the metadata)
-from operational_app.core.base import AppendOnly, Base
+from operational_app.core.base import AppendOnly, Base, mapped_tables
 from operational_app.core.changelog import LOG_SCHEMA, log_ddl, log_tables
 from operational_app.core.row_security import policy_ddl
 
@@ -60,7 +60,7 @@ def _areas() -> list[str]:
 
 def _table_grants() -> list[str]:
     """What the logins may do: the app never deletes, event tables are never changed, the inbox is read."""
-    append_only = {mapper.local_table.fullname for mapper in Base.registry.mappers if issubclass(mapper.class_, AppendOnly)}  # type: ignore[union-attr]
+    append_only = {table.fullname for model, table in mapped_tables() if issubclass(model, AppendOnly)}
     statements = []
     for table in Base.metadata.sorted_tables:
         name = table.fullname
@@ -103,11 +103,9 @@ def initial_ddl() -> list[str]:
     statements.append("revoke all on function maintenance.ensure_month_partitions from public")
     statements.append("grant execute on function maintenance.ensure_month_partitions to huiyang_app, huiyang_loader")
     statements += _table_grants()
-    for mapper in sorted(Base.registry.mappers, key=lambda mapper: mapper.local_table.fullname):  # type: ignore[union-attr]
-        scope = mapper.class_.scope
-        if scope is not None:
-            table = mapper.local_table
-            statements += policy_ddl(str(table.schema), table.name, scope)  # type: ignore[union-attr]
+    for model, table in mapped_tables():
+        if model.scope is not None:
+            statements += policy_ddl(str(table.schema), table.name, model.scope)
     statements.append("create policy inbox_writes on inbox.violation to huiyang_inbox using (true) with check (true)")
     for log in log_tables():
         statements += log_ddl(log)
@@ -122,7 +120,7 @@ def _config(settings: Settings) -> Config:
 
 
 def migrate_to_head(settings: Settings) -> None:
-    """Brings the database `app` to the newest revision as the owner, and makes the month partitions of the coming year."""
+    """Brings the database `app` to the newest revision as the owner, and makes month partitions for a year to come."""
     command.upgrade(_config(settings), "head")
     engine = create_engine(sqlalchemy_url(Login.OWNER, settings))
     with engine.begin() as connection:

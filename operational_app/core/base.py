@@ -17,7 +17,20 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, DateTime, Double, Enum, Identity, LargeBinary, MetaData, Numeric, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    Double,
+    Enum,
+    Identity,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy import text as sql_text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -81,6 +94,14 @@ class AppendOnly(Identified):
     )
     recorded_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=sql_text("clock_timestamp()"), sort_order=91
+    )
+
+
+def mapped_tables() -> list[tuple[type[Base], Table]]:
+    """Every model with its table, by the table's full name."""
+    pairs = [(mapper.class_, mapper.local_table) for mapper in Base.registry.mappers]
+    return sorted(
+        ((model, table) for model, table in pairs if isinstance(table, Table)), key=lambda pair: pair[1].fullname
     )
 
 

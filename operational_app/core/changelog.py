@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
-from operational_app.core.base import AppendOnly, Base, Tracked
+from operational_app.core.base import AppendOnly, Tracked, mapped_tables
 
 LOG_SCHEMA = "changelog"
 HEADER = (
@@ -62,12 +62,10 @@ def _columns(table: Table, skip: frozenset[str]) -> tuple[tuple[str, str], ...]:
 def log_tables() -> list[LogTable]:
     """Every table of the change log, by name."""
     tables = []
-    for mapper in Base.registry.mappers:
-        table = mapper.local_table
-        assert isinstance(table, Table)
-        if issubclass(mapper.class_, Tracked):
+    for model, table in mapped_tables():
+        if issubclass(model, Tracked):
             tables.append(LogTable(table.name, str(table.schema), _columns(table, frozenset()), append_only=False))
-        elif issubclass(mapper.class_, AppendOnly) and not table.info.get("stays_in_app"):
+        elif issubclass(model, AppendOnly) and not table.info.get("stays_in_app"):
             skip = frozenset({"change_txid", "recorded_at"})
             tables.append(LogTable(table.name, str(table.schema), _columns(table, skip), append_only=True))
     names = [table.name for table in tables]

@@ -196,9 +196,16 @@ class CareRelation(Tracked, Base):
     __tablename__ = "care_relation"
     __table_args__ = (
         Index("ix_care_relation_organization_id_elder_id", "organization_id", "elder_id"),
-        Index("uq_care_relation_active", "elder_id", "organization_id", "kind", unique=True, postgresql_where="ended_on is null"),
+        Index(
+            "uq_care_relation_active",
+            "elder_id",
+            "organization_id",
+            "kind",
+            unique=True,
+            postgresql_where="ended_on is null",
+        ),
         {"schema": "elders"},
-    )  # fmt: skip
+    )
     # No policy through the elder: the elder's policy asks this table.
     scope = Scope(division="division_code", organization="organization_id")
 

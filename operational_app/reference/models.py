@@ -64,7 +64,7 @@ class CensusPopulation(Base):
 
 
 class DueRegister(Tracked, Base):
-    """An outside register of what is due: licensed institutions, registered beds. Denominator of record completeness."""
+    """An outside register of what is due: licensed institutions, registered beds. The denominator of completeness."""
 
     __tablename__ = "due_register"
     __table_args__ = {"schema": "reference"}

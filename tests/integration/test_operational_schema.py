@@ -25,7 +25,7 @@ CHIKAN, XIASHAN = "440802000000", "440803000000"
 
 @pytest.fixture
 def two_elders(installation):
-    """One elder in 赤坎区, one in 霞山区, and an organization that cares for the first. Yields (elder ids, organization)."""
+    """One elder in 赤坎区, one in 霞山区, and an organization that cares for the first: (elder ids, organization)."""
     with connect(Login.LOADER, installation) as loader:
         for code, name in ((CHIKAN, "赤坎区"), (XIASHAN, "霞山区")):
             loader.execute(
@@ -73,10 +73,12 @@ def test_migrated_database_is_what_the_models_say(installation):
             opts={
                 "include_schemas": True,
                 # Month partitions, and the log's own index on event tables, are made beyond the models.
-                "include_name": lambda name, kind, parents: not (
-                    (kind == "schema" and name in {"changelog", "alembic", "migration", "maintenance", "public"})
-                    or (kind == "table" and re.search(r"_\d{4}_\d{2}$", name))
-                    or (kind == "index" and name.endswith("change_txid"))
+                "include_name": lambda name, kind, parents: (
+                    not (
+                        (kind == "schema" and name in {"changelog", "alembic", "migration", "maintenance", "public"})
+                        or (kind == "table" and re.search(r"_\d{4}_\d{2}$", name))
+                        or (kind == "index" and name.endswith("change_txid"))
+                    )
                 ),
             },
         )
@@ -134,7 +136,10 @@ def test_scope_decides_who_is_seen_and_fails_closed(installation, two_elders):
 def test_nobody_writes_outside_the_own_scope(installation, two_elders):
     elders, _ = two_elders
     with connect(Login.APP, installation) as app:
-        app.execute("select set_config('huiyang.division_lo', '440802', true), set_config('huiyang.division_hi', '440803', true)")
+        app.execute(
+            "select set_config('huiyang.division_lo', '440802', true),"
+            " set_config('huiyang.division_hi', '440803', true)"
+        )
         assert app.execute("update elders.elder set ethnicity = '汉族' where id = any(%s)", [elders]).rowcount == 1
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute("update elders.elder set division_code = %s where id = %s", [XIASHAN, elders[0]])
@@ -156,7 +161,11 @@ def test_the_app_cannot_delete_nor_touch_the_log(installation, two_elders):
 def test_the_extract_login_reads_the_log_and_nothing_else(installation, two_elders):
     with connect(Login.EXTRACT, installation, autocommit=True) as extract:
         assert extract.execute("select count(*) from changelog.elder").fetchone()[0] >= 2
-        for statement in ("select 1 from elders.elder", "select 1 from audit.audit_event", "delete from changelog.elder"):
+        for statement in (
+            "select 1 from elders.elder",
+            "select 1 from audit.audit_event",
+            "delete from changelog.elder",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 extract.execute(statement)
 
@@ -183,10 +192,14 @@ def test_a_reader_below_the_oldest_transaction_loses_no_late_commit(installation
         late.commit()
         with connect(Login.EXTRACT, installation) as extract:
             oldest = extract.execute("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint").fetchone()[0]
-            first = extract.execute("select id, education from changelog.elder where change_txid < %s", [oldest]).fetchall()
+            first = extract.execute(
+                "select id, education from changelog.elder where change_txid < %s", [oldest]
+            ).fetchall()
         early.commit()
         with connect(Login.EXTRACT, installation) as extract:
-            second = extract.execute("select id, education from changelog.elder where change_txid >= %s", [oldest]).fetchall()
+            second = extract.execute(
+                "select id, education from changelog.elder where change_txid >= %s", [oldest]
+            ).fetchall()
     assert {(elders[0], "初中"), (elders[1], "高中")} <= set(second)
     assert not {(elders[0], "初中"), (elders[1], "高中")} & set(first)
 
@@ -206,7 +219,8 @@ def test_one_bed_never_holds_two_residents_whatever_the_concurrency(installation
             "insert into institutions.room (building_id, floor, name) values (%s, 1, '101') returning id", [building]
         ).fetchone()[0]
         bed = loader.execute(
-            "insert into institutions.bed (institution_id, room_id, name, kind) values (%s, %s, '1', 'nursing') returning id",
+            "insert into institutions.bed (institution_id, room_id, name, kind) values (%s, %s, '1', 'nursing')"
+            " returning id",
             [institution, room],
         ).fetchone()[0]
     outcomes: list[str] = []
@@ -238,7 +252,8 @@ def test_month_partitions_follow_shanghai_time(installation):
         assert loader.execute(made).fetchone()[0] == 0
         loader.execute(
             "insert into health.vital_sign (elder_id, division_code, kind, value_1, measured_at)"
-            " values (1, %s, 'heart_rate', 70, '2024-01-31 23:59:59+08'), (1, %s, 'heart_rate', 71, '2024-02-01 00:00+08')",
+            " values (1, %s, 'heart_rate', 70, '2024-01-31 23:59:59+08'),"
+            " (1, %s, 'heart_rate', 71, '2024-02-01 00:00+08')",
             [CHIKAN, CHIKAN],
         )
         loader.commit()
