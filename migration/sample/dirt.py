@@ -111,7 +111,7 @@ class Truth:
 
     def write(self, directory: Path) -> int:
         """Writes `truth.csv.gz` (UTF-8); the number of its rows."""
-        with CsvFile(directory / TRUTH_FILE, TRUTH_COLUMNS, ("original_value",), encoding="utf-8") as target:
+        with CsvFile(directory / TRUTH_FILE, TRUTH_COLUMNS, ("field", "original_value"), encoding="utf-8") as target:
             for part in self._parts:
                 target.write(dict(zip(TRUTH_COLUMNS, part, strict=True)))
             return target.rows

@@ -129,8 +129,28 @@ JINGJI = SqlTable(
 )
 
 _CLERKS = ["admin", "import", "zjmz01", "chikan_gly", "leizhou_gly", "lianjiang02", "wuchuan_gly", "suixi01"]
-_ROADS = ["人民大道", "中山路", "跃进路", "解放路", "建设路", "海滨大道", "椹川大道", "康宁路", "军民路", "民享路", "新华路",
-          "文明路", "东堤路", "百园路", "幸福路", "育才路", "和平路", "友谊路", "南华路", "绿塘路"]  # fmt: skip
+_ROADS = [
+    "人民大道",
+    "中山路",
+    "跃进路",
+    "解放路",
+    "建设路",
+    "海滨大道",
+    "椹川大道",
+    "康宁路",
+    "军民路",
+    "民享路",
+    "新华路",
+    "文明路",
+    "东堤路",
+    "百园路",
+    "幸福路",
+    "育才路",
+    "和平路",
+    "友谊路",
+    "南华路",
+    "绿塘路",
+]
 _HAMLETS = [
     "村",
     "上村",
@@ -146,8 +166,16 @@ _HAMLETS = [
     "塘边村",
     "岭脚村",
 ]
-_REMARKS = ["", "已入户核实", "儿子在外务工，\n平时由邻居照看", "老人说\"不用上门\"", "地址待核\\勿删", "听力差，敲门要大声",
-            "O型血，备注'高血压'", "旧系统导入"]  # fmt: skip
+_REMARKS = [
+    "",
+    "已入户核实",
+    "儿子在外务工，\n平时由邻居照看",
+    '老人说"不用上门"',
+    "地址待核\\勿删",
+    "听力差，敲门要大声",
+    "O型血，备注'高血压'",
+    "旧系统导入",
+]
 _REMARK_WEIGHTS = [0.915, 0.04, 0.008, 0.004, 0.004, 0.012, 0.005, 0.012]
 _PATH_SEPARATORS = ["/", "-", ""]
 _MINORITIES = [("01", "汉族"), ("08", "壮族"), ("13", "瑶族"), ("19", "黎族"), ("06", "苗族")]
@@ -292,8 +320,13 @@ class _ElderChunk:
         random: np.random.Generator,
     ) -> None:
         self.population, self.places, self.rows, self.dirty, self.truth, self.random = (
-            population, places, rows, dirty, truth, random,
-        )  # fmt: skip
+            population,
+            places,
+            rows,
+            dirty,
+            truth,
+            random,
+        )
         self.person = rows.person[start:stop]
         self.kind = rows.kind[start:stop]
         self.created = rows.created[start:stop]
@@ -313,7 +346,7 @@ class _ElderChunk:
         name, address = self._mojibake(name, address)
         self._record_duplicates()
         updated = self.created + random.integers(0, 200, self.count) * 86_400
-        has_update = (random.random(self.count) < 0.4) & (updated < seconds_of(LAST_DAY))
+        has_update = (random.random(self.count) < 0.4) & (updated < seconds_of(np.array(LAST_DAY)))
         return {
             "ID": number(self.row_id),
             "LRBH": self.number,
@@ -462,9 +495,15 @@ class _ElderChunk:
         )
         block, flat = house % 7 + 1, (house % 9 + 1) * 100 + house % 4 + 1
         urban = join(
-            front, pick(_ROADS, (village * 7 + house) % len(_ROADS)), number(house), "号", number(block), "栋",
-            number(flat), "房",
-        )  # fmt: skip
+            front,
+            pick(_ROADS, (village * 7 + house) % len(_ROADS)),
+            number(house),
+            "号",
+            number(block),
+            "栋",
+            number(flat),
+            "房",
+        )
         hamlet = pick(_HAMLETS, (village + house // 20) % len(_HAMLETS))
         stem = pick([_village_stem(name) for name in places.names], village)
         rural = join(front, pick(places.names, village), stem, hamlet, number(house), "号")
@@ -493,8 +532,9 @@ class _ElderChunk:
         style[wrong] = style[swapped] = 0
         baidu_longitude, baidu_latitude = gcj02_to_bd09(longitude, latitude)
         longitude, latitude = (
-            np.where(style == 1, baidu_longitude, longitude), np.where(style == 1, baidu_latitude, latitude),
-        )  # fmt: skip
+            np.where(style == 1, baidu_longitude, longitude),
+            np.where(style == 1, baidu_latitude, latitude),
+        )
         as_gcj02 = join(decimal(longitude, 6), ",", decimal(latitude, 6))
         for kind in ("position_wrong_datum", "position_swapped"):
             self._true(kind, "JD,WD", values_at(as_gcj02, self.dirty[kind]))
@@ -617,9 +657,13 @@ def _guardian_chunks(
         elder_id = rows.row_id[owner]
         orphans = choose("guardian_orphan", len(owner), random)
         truth.add(
-            "guardian_orphan", FILE, JIANHUREN.name, "LAOREN_ID",
-            values_at(number(own_id), orphans), values_at(number(elder_id), orphans),
-        )  # fmt: skip
+            "guardian_orphan",
+            FILE,
+            JIANHUREN.name,
+            "LAOREN_ID",
+            values_at(number(own_id), orphans),
+            values_at(number(elder_id), orphans),
+        )
         elder_id[orphans] = no_elder + orphans
         yield {
             "ID": number(own_id),

@@ -46,7 +46,9 @@ class Facilities:
 def make_facilities(places: Places, volumes: Volumes, random: np.random.Generator) -> Facilities:
     """A centre in every county and town, and the rest in villages, rather the larger ones."""
     share = volumes.facility_share
-    kinds, levels, villages = [], [], []
+    kinds: list[int] = []
+    levels: list[int] = []
+    villages: list[int] = []
     for position in range(len(places.county_codes)):
         kinds.append(CENTRE)
         levels.append(0)
@@ -58,13 +60,13 @@ def make_facilities(places: Places, volumes: Volumes, random: np.random.Generato
         kinds.append(CENTRE)
         levels.append(1)
         villages.append(int(random.choice(np.flatnonzero(places.town == town))))
-    for kind, per_village in _PER_VILLAGE.items():
-        weight = places.weight * np.where(places.is_urban == (kind == MUTUAL_AID), 0.2, 1.0)
+    for village_kind, per_village in _PER_VILLAGE.items():
+        weight = places.weight * np.where(places.is_urban == (village_kind == MUTUAL_AID), 0.2, 1.0)
         chosen = random.choice(
             len(places.codes), round(len(places.codes) * per_village * share), replace=False, p=weight / weight.sum()
         )
-        kinds += [kind] * len(chosen)
-        levels += [1 if kind in (CANTEEN, DAY_CARE) and n % 4 == 0 else 2 for n in range(len(chosen))]
+        kinds += [village_kind] * len(chosen)
+        levels += [1 if village_kind in (CANTEEN, DAY_CARE) and n % 4 == 0 else 2 for n in range(len(chosen))]
         villages += np.sort(chosen).tolist()
     count = len(kinds)
     kind, level = np.array(kinds), np.array(levels)
@@ -129,23 +131,35 @@ def _facility_sheet(facilities: Facilities, places: Places, providers: Providers
         "设施类型": pick(_TYPES, facilities.kind),
         "层级": pick(_LEVELS, facilities.level),
         "所属区划": where(
-            at_village, join(path_to_town, "/", pick(places.names, village)),
+            at_village,
+            join(path_to_town, "/", pick(places.names, village)),
             where(facilities.level == 1, path_to_town, join("湛江市/", pick(places.county_names, county))),
         ),
         "区划代码": where(np.arange(count) % 23 == 11, "", codes),
-        "地址": join("湛江市", pick(places.county_names, county), pick(places.town_names, town), pick(places.names, village), number(np.arange(count) * 11 % 150 + 1), "号"),
+        "地址": join(
+            "湛江市",
+            pick(places.county_names, county),
+            pick(places.town_names, town),
+            pick(places.names, village),
+            number(np.arange(count) * 11 % 150 + 1),
+            "号",
+        ),
         "经度": decimal(longitude, 6),
         "纬度": decimal(latitude, 6),
         "坐标系": repeat("BD09", count),
         "床位（餐位）数": where(random.random(count) < 0.05, "", number(facilities.capacity)),
         "建筑面积": join(number(facilities.capacity * random.integers(6, 15, count)), "㎡"),
         "运营方编号": where(run_by_town, "", pick(providers.code, operator)),
-        "联系人": people.whole_names(count, random.integers(1, 3, count), np.full(count, np.datetime64("1980-01-01")), random),
+        "联系人": people.whole_names(
+            count, random.integers(1, 3, count), np.full(count, np.datetime64("1980-01-01")), random
+        ),
         "联系电话": number(people.mobiles(count, random)),
-        "启用日期": where(random.random(count) < 0.15, day(facilities.opened, "%Y年{m}月{d}日"), day(facilities.opened)),
+        "启用日期": where(
+            random.random(count) < 0.15, day(facilities.opened, "%Y年{m}月{d}日"), day(facilities.opened)
+        ),
         "停用日期": day(facilities.closed),
         "状态": pick(["运营中", "暂停", "已关闭"], np.where(is_closed, 2, np.where(np.arange(count) % 37 == 20, 1, 0))),
-    }  # fmt: skip
+    }
     return Sheet("设施", "社区养老设施台账", cells(columns))
 
 

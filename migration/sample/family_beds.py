@@ -39,7 +39,7 @@ DEVICE_KINDS = [
 ]
 _DEVICE_WEIGHTS = np.array([1.3, 2.6, 1.1, 1.5, 1.1, 1.0, 1.0, 0.9, 0.8, 0.35])
 _CALL, _DOOR, _SMOKE, _GAS, _MATTRESS, _WRIST, _PRESSURE = 1, 2, 3, 4, 6, 7, 8
-_MEAN_DEVICES = 4.7
+_MEAN_DEVICES = 4.9
 _ALARMS_A_BED_MONTH = 0.3
 
 
@@ -184,7 +184,8 @@ def make_devices(beds: FamilyBeds, providers: Providers, random: np.random.Gener
     vendors = providers.of_kind(DEVICE_VENDOR)
     draw = random.random(count)
     free = ~np.isnat(unbound)
-    status = np.select([free & (draw < 0.7), draw < 0.04, draw < 0.14], [9, 2, 0], 1)
+    # What came back from a closed bed lies in store: retired, faulty or switched off.
+    status = np.select([free & (draw < 0.7), draw < 0.04, free | (draw < 0.14)], [9, 2, 0], 1)
     last_seen = seconds_of(np.where(free, unbound, LAST_DAY)) + random.integers(0, 86_400, count)
     last_seen -= np.where(status == 0, random.integers(1, 40, count) * 86_400, 0)
     last_seen = np.maximum(last_seen, seconds_of(bound) + 3600)
@@ -244,7 +245,14 @@ def _contract_sheet(
         "姓名": population.names.take(pa.array(person)),
         "身份证号": people.id_texts(population.id_body[person]),
         "服务商编号": pick(beds.provider_codes, beds.provider),
-        "所属区划": join("湛江市/", pick(places.county_names, places.county[village]), "/", pick(places.town_names, places.town[village]), "/", pick(places.names, village)),
+        "所属区划": join(
+            "湛江市/",
+            pick(places.county_names, places.county[village]),
+            "/",
+            pick(places.town_names, places.town[village]),
+            "/",
+            pick(places.names, village),
+        ),
         "区划代码": pick(places.codes, village),
         "申请日期": day(beds.applied),
         "建床日期": day(beds.opened),
@@ -253,7 +261,7 @@ def _contract_sheet(
         "状态": number(beds.status),
         "补贴标准": where(np.isin(beds.status, (OPEN, CLOSED)), subsidy, ""),
         "经办人": pick(["陈工", "林工", "黄工", "吴工", "梁工"], random.integers(0, 5, count)),
-    }  # fmt: skip
+    }
     return Sheet("签约", "家庭养老床位签约台账", cells(columns))
 
 

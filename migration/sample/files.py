@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, cast
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
@@ -132,11 +132,10 @@ class CsvFile:
     ) -> None:
         self._columns, self._free_text, self._encoding = list(columns), frozenset(free_text), encoding
         self._raw = path.open("wb")
-        self._file: IO[bytes] = (
-            gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=self._raw, mtime=0)
-            if path.suffix == ".gz"
-            else self._raw
-        )
+        self._file: IO[bytes] = self._raw
+        if path.suffix == ".gz":
+            compressed = gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=self._raw, mtime=0)
+            self._file = cast(IO[bytes], compressed)
         self._file.write((",".join(self._columns) + "\r\n").encode(encoding))
         self.rows = 0
 

@@ -394,9 +394,35 @@ def make_orders(
 
 # --- files ---
 
-ORDER_COLUMNS = ("DDBH", "LRBH", "LRXM", "FWSBH", "YYSBH", "RYBH", "XMBM", "XMMC", "FWDZ", "DDLY", "DDZT", "CYZT", "CYLY",
-                 "CYYY", "XDSJ", "YYSJ", "KSSJ", "JSSJ", "FWSC", "DDJE", "BTJE", "ZFJE", "JSYF", "QDJD", "QDWD", "QDJDU",
-                 "DEL_FLAG")  # fmt: skip
+ORDER_COLUMNS = (
+    "DDBH",
+    "LRBH",
+    "LRXM",
+    "FWSBH",
+    "YYSBH",
+    "RYBH",
+    "XMBM",
+    "XMMC",
+    "FWDZ",
+    "DDLY",
+    "DDZT",
+    "CYZT",
+    "CYLY",
+    "CYYY",
+    "XDSJ",
+    "YYSJ",
+    "KSSJ",
+    "JSSJ",
+    "FWSC",
+    "DDJE",
+    "BTJE",
+    "ZFJE",
+    "JSYF",
+    "QDJD",
+    "QDWD",
+    "QDJDU",
+    "DEL_FLAG",
+)
 TRACK_COLUMNS = ("DDBH", "RYBH", "XH", "DWSJ", "JD", "WD", "JDU")
 EVALUATION_COLUMNS = ("PJBH", "DDBH", "ZHPF", "TDPF", "ZLPF", "PJNR", "PJR", "PJSJ")
 
@@ -644,8 +670,20 @@ def write_tracks(
         return target.rows
 
 
-_COMMENTS = ["", "很好", "服务态度好，手脚麻利", "阿姨很耐心", "按时上门", "一般", "来晚了", "时间太短，没打扫干净", "谢谢政府",
-             "老人满意", "做得不错,下次还选她", "沟通时说\"等一下\"就走了"]  # fmt: skip
+_COMMENTS = [
+    "",
+    "很好",
+    "服务态度好，手脚麻利",
+    "阿姨很耐心",
+    "按时上门",
+    "一般",
+    "来晚了",
+    "时间太短，没打扫干净",
+    "谢谢政府",
+    "老人满意",
+    "做得不错,下次还选她",
+    '沟通时说"等一下"就走了',
+]
 
 
 def write_evaluations(directory: Path, orders: Orders, random: np.random.Generator) -> int:

@@ -100,8 +100,28 @@ def make_institutions(places: Places, volumes: Volumes, random: np.random.Genera
     )
     names: list[str] = []
     used: set[str] = set()
-    brands = ["康泰", "福安", "颐和", "乐寿", "金晖", "静养", "海景", "椰林", "松柏", "百岁", "慈爱", "仁和", "祥和", "温馨", "阳光",
-              "长青", "南山", "爱心", "幸福里", "安康"]  # fmt: skip
+    brands = [
+        "康泰",
+        "福安",
+        "颐和",
+        "乐寿",
+        "金晖",
+        "静养",
+        "海景",
+        "椰林",
+        "松柏",
+        "百岁",
+        "慈爱",
+        "仁和",
+        "祥和",
+        "温馨",
+        "阳光",
+        "长青",
+        "南山",
+        "爱心",
+        "幸福里",
+        "安康",
+    ]
     for n, (k, c, v) in enumerate(zip(kind.tolist(), county.tolist(), village.tolist(), strict=True)):
         seat, town = places.county_names[c], places.town_names[places.town[v]]
         if k == WELFARE_HOME:
@@ -254,7 +274,7 @@ def write_institutions(
     random: np.random.Generator,
 ) -> dict[str, int]:
     """Writes `jigou.xlsx`; rows by sheet."""
-    shown_bed = _double_occupancy(stays, random, truth)
+    shown_bed = _double_occupancy(institutions, stays, random, truth)
     sheets = [
         _institution_sheet(institutions, stays, places, random),
         _bed_sheet(institutions, stays, random),
@@ -269,7 +289,9 @@ def _stay_keys(stays: Stays) -> Column:
     return join("RZ", number(np.arange(1, len(stays.bed) + 1), 7))
 
 
-def _double_occupancy(stays: Stays, random: np.random.Generator, truth: Truth) -> np.ndarray:
+def _double_occupancy(
+    institutions: Institutions, stays: Stays, random: np.random.Generator, truth: Truth
+) -> np.ndarray:
     """The bed written for each stay: a few are put into a bed of the same house that is taken at the time."""
     shown = stays.bed.copy()
     moved = choose("bed_double_occupancy", stays.current, random, of=len(stays.bed))
@@ -282,7 +304,7 @@ def _double_occupancy(stays: Stays, random: np.random.Generator, truth: Truth) -
             shown[stay] = stays.bed[int(random.choice(others))]
             done.append(stay)
     positions = np.array(done, dtype=np.int64)
-    originals = [f"{rank}" for rank in (stays.bed_rank[stays.bed[positions]] + 1).tolist()]
+    originals = _bed_codes(institutions, stays, stays.bed[positions]).to_pylist()
     truth.add("bed_double_occupancy", FILE, "入住记录", "床位编码", values_at(_stay_keys(stays), positions), originals)
     return shown
 
@@ -330,25 +352,58 @@ def _institution_sheet(institutions: Institutions, stays: Stays, places: Places,
         "统一社会信用代码": credit,
         "机构类型": pick(_TYPES, institutions.kind),
         "成立日期": as_number,
-        "所属区划": join("湛江市/", pick(places.county_names, county), "/", pick(places.town_names, town), "/", pick(places.names, village)),
+        "所属区划": join(
+            "湛江市/",
+            pick(places.county_names, county),
+            "/",
+            pick(places.town_names, town),
+            "/",
+            pick(places.names, village),
+        ),
         "区划代码": where(serial % 19 == 7, "", pick(places.codes, village)),
-        "地址": join("湛江市", pick(places.county_names, county), pick(places.town_names, town), pick(places.names, village), number(serial * 17 % 300 + 1), "号"),
+        "地址": join(
+            "湛江市",
+            pick(places.county_names, county),
+            pick(places.town_names, town),
+            pick(places.names, village),
+            number(serial * 17 % 300 + 1),
+            "号",
+        ),
         "经度": decimal(longitude, 6),
         "纬度": decimal(latitude, 6),
         "坐标系": pick(["GCJ02"], np.zeros(count, dtype=int)),
-        "星级": pick(["无", "一星级", "二星级", "三星级", "四星级", "五星级", ""], np.where((grade == 0) & (serial % 3 == 0), 6, grade)),
+        "星级": pick(
+            ["无", "一星级", "二星级", "三星级", "四星级", "五星级", ""],
+            np.where((grade == 0) & (serial % 3 == 0), 6, grade),
+        ),
         "法定代表人": people.whole_names(count, sex[0], born, random),
-        "登记机关": join(pick(places.county_names, county), pick(["民政局", "市场监督管理局"], np.array([code[0] == "9" for code in credit]).astype(int))),
+        "登记机关": join(
+            pick(places.county_names, county),
+            pick(["民政局", "市场监督管理局"], np.array([code[0] == "9" for code in credit]).astype(int)),
+        ),
         "联系人": people.whole_names(count, sex[1], born, random),
-        "联系电话": where(random.random(count) < 0.5, people.landlines(count, random), number(people.mobiles(count, random))),
-        "备案编号": where(serial % 11 == 5, "", join("4408", number(institutions.founded.astype("datetime64[Y]").astype(int) + 1970), "养备", number(serial + 1, 4))),
+        "联系电话": where(
+            random.random(count) < 0.5, people.landlines(count, random), number(people.mobiles(count, random))
+        ),
+        "备案编号": where(
+            serial % 11 == 5,
+            "",
+            join(
+                "4408",
+                number(institutions.founded.astype("datetime64[Y]").astype(int) + 1970),
+                "养备",
+                number(serial + 1, 4),
+            ),
+        ),
         "总床位数": number(beds),
         "护理型床位数": number(nursing),
         "全托床位数": number(beds - day_care),
         "日托床位数": number(day_care),
         "占地面积": join(number(beds * random.integers(30, 60, count)), "平方米"),
         "建筑面积": join(number(beds * random.integers(20, 42, count)), "㎡"),
-        "场所性质": pick(["自有", "租赁", "无偿使用"], np.where(public, 0, random.choice(3, count, p=[0.25, 0.6, 0.15]))),
+        "场所性质": pick(
+            ["自有", "租赁", "无偿使用"], np.where(public, 0, random.choice(3, count, p=[0.25, 0.6, 0.15]))
+        ),
         "消防许可证号": where(no_fire, "", join("湛公消验字", number(2000 + serial), "号")),
         "无消防原因": where(no_fire, "正在整改", ""),
         "食品经营许可证号": where(no_food, "", join("JY34408", number(10**9 + serial * 7919 % 10**9))),
@@ -368,7 +423,7 @@ def _institution_sheet(institutions: Institutions, stays: Stays, places: Places,
         "月末在院人数": number(current),
         "运营状态": pick(["运营中", "暂停运营", "已关停"], np.where(closed, 2, np.where(suspended, 1, 0))),
         "关停日期": day(institutions.closed),
-    }  # fmt: skip
+    }
     return Sheet("机构信息", "湛江市养老机构信息表（导出时间：2026-11-01）", cells(columns))
 
 
@@ -376,9 +431,16 @@ def _bed_codes(institutions: Institutions, stays: Stays, beds: np.ndarray) -> Co
     """`YLJG0001-A-03-301-2`: house, building, floor, room, bed."""
     building, floor, room, place = _bed_places(stays, beds)
     return join(
-        pick(institutions.code, stays.bed_institution[beds]), "-", pick(list("ABCDEFGH"), building), "-",
-        number(floor, 2), "-", number(floor * 100 + room), "-", number(place),
-    )  # fmt: skip
+        pick(institutions.code, stays.bed_institution[beds]),
+        "-",
+        pick(list("ABCDEFGH"), building),
+        "-",
+        number(floor, 2),
+        "-",
+        number(floor * 100 + room),
+        "-",
+        number(place),
+    )
 
 
 def _bed_places(stays: Stays, beds: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -426,10 +488,16 @@ def _staff_sheet(institutions: Institutions, stays: Stays, random: np.random.Gen
     residents = np.bincount(stays.bed_institution[stays.bed[stays.current]], minlength=len(institutions.code))
     carers = np.maximum(2, np.rint(residents / random.uniform(4.5, 11, len(residents)))).astype(int)
     each = np.stack(
-        [carers, np.maximum(1, carers // 5), (residents > 60).astype(int), (residents > 40).astype(int),
-         np.ones_like(carers), np.maximum(1, carers // 3)],
+        [
+            carers,
+            np.maximum(1, carers // 5),
+            (residents > 60).astype(int),
+            (residents > 40).astype(int),
+            np.ones_like(carers),
+            np.maximum(1, carers // 3),
+        ],
         axis=1,
-    )  # fmt: skip
+    )
     flat = each.ravel()
     cell = np.repeat(np.arange(flat.size), flat)
     institution, post = np.divmod(cell, len(_POSTS))

@@ -21,8 +21,32 @@ PROVIDER_FILE, WORKER_FILE = "fuwushang.csv", "fuwurenyuan.csv"
 #: Kinds of entity (old platform's code).
 OPERATOR, HOME_PROVIDER, BED_PROVIDER, ASSESSOR, DEVICE_VENDOR, MEAL_PROVIDER = 1, 2, 3, 4, 5, 6
 
-_BRANDS = ["康乐", "福寿", "颐年", "夕阳红", "安馨", "孝心", "益年", "长乐", "爱晚", "南粤", "海湾", "椿萱", "鹤寿", "百福",
-           "德馨", "悦龄", "松龄", "慈康", "同济", "和瑞", "广怡", "泰康年", "睦邻", "家安"]  # fmt: skip
+_BRANDS = [
+    "康乐",
+    "福寿",
+    "颐年",
+    "夕阳红",
+    "安馨",
+    "孝心",
+    "益年",
+    "长乐",
+    "爱晚",
+    "南粤",
+    "海湾",
+    "椿萱",
+    "鹤寿",
+    "百福",
+    "德馨",
+    "悦龄",
+    "松龄",
+    "慈康",
+    "同济",
+    "和瑞",
+    "广怡",
+    "泰康年",
+    "睦邻",
+    "家安",
+]
 _STEMS = {
     OPERATOR: "养老服务运营有限公司",
     HOME_PROVIDER: "居家养老服务有限公司",
@@ -83,8 +107,8 @@ class Workers:
 def make_providers(places: Places, volumes: Volumes, random: np.random.Generator) -> Providers:
     """An operator for the city and one a county, then home-service providers spread by population, then the others."""
     counties = len(places.county_codes)
-    people_share = np.bincount(places.county, weights=places.weight)
-    people_share /= people_share.sum()
+    weight = np.bincount(places.county, weights=places.weight)
+    people_share = weight / weight.sum()
     home = volumes.providers
     kind = np.repeat(
         [OPERATOR, HOME_PROVIDER, BED_PROVIDER, ASSESSOR, DEVICE_VENDOR, MEAL_PROVIDER],
@@ -103,10 +127,13 @@ def make_providers(places: Places, volumes: Volumes, random: np.random.Generator
     village = np.array([int(random.choice(np.flatnonzero(places.county == c))) for c in county])
     also = random.random(count)
     kinds = [
-        f"{k},{BED_PROVIDER}" if k == HOME_PROVIDER and a < 0.3 else f"{k},{MEAL_PROVIDER}" if k == HOME_PROVIDER and a < 0.4
+        f"{k},{BED_PROVIDER}"
+        if k == HOME_PROVIDER and a < 0.3
+        else f"{k},{MEAL_PROVIDER}"
+        if k == HOME_PROVIDER and a < 0.4
         else str(k)
         for k, a in zip(kind.tolist(), also.tolist(), strict=True)
-    ]  # fmt: skip
+    ]
     names: list[str] = []
     for position, (k, c) in enumerate(zip(kind.tolist(), county.tolist(), strict=True)):
         seat = "湛江市" if position == 0 else places.county_names[c]
@@ -151,10 +178,45 @@ def make_workers(providers: Providers, places: Places, volumes: Volumes, random:
     )
 
 
-PROVIDER_COLUMNS = ("JGBH", "JGMC", "JGLX", "TYSHXYDM", "XKZMC", "XKZH", "XKYXQ", "FDDBR", "LXR", "LXDH", "SSQH", "QHDM",
-                    "DZ", "JD", "WD", "CLRQ", "ZT", "ZXRQ", "DEL_FLAG")  # fmt: skip
-WORKER_COLUMNS = ("RYBH", "JGBH", "XM", "XB", "SFZH", "CSRQ", "LXDH", "ZYLX", "WHCD", "ZSMC", "ZSBH", "ZSYXQ", "RZRQ",
-                  "LZRQ", "ZT", "DEL_FLAG")  # fmt: skip
+PROVIDER_COLUMNS = (
+    "JGBH",
+    "JGMC",
+    "JGLX",
+    "TYSHXYDM",
+    "XKZMC",
+    "XKZH",
+    "XKYXQ",
+    "FDDBR",
+    "LXR",
+    "LXDH",
+    "SSQH",
+    "QHDM",
+    "DZ",
+    "JD",
+    "WD",
+    "CLRQ",
+    "ZT",
+    "ZXRQ",
+    "DEL_FLAG",
+)
+WORKER_COLUMNS = (
+    "RYBH",
+    "JGBH",
+    "XM",
+    "XB",
+    "SFZH",
+    "CSRQ",
+    "LXDH",
+    "ZYLX",
+    "WHCD",
+    "ZSMC",
+    "ZSBH",
+    "ZSYXQ",
+    "RZRQ",
+    "LZRQ",
+    "ZT",
+    "DEL_FLAG",
+)
 
 
 def write_providers(directory: Path, providers: Providers, places: Places, random: np.random.Generator) -> int:
@@ -163,8 +225,10 @@ def write_providers(directory: Path, providers: Providers, places: Places, rando
     is_centre = np.isin(providers.kind, (BED_PROVIDER, ASSESSOR))
     credit = people.credit_codes(count, np.where(is_centre, "52", "91"), random)
     sex, born = random.integers(1, 3, (2, count)), np.full((2, count), np.datetime64("1975-06-01"))
-    licence = pick(["养老服务机构登记证书", "营业执照", "老年人能力评估机构备案", "食品经营许可证"],
-                   np.select([providers.kind == ASSESSOR, providers.kind == MEAL_PROVIDER, is_centre], [2, 3, 0], 1))  # fmt: skip
+    licence = pick(
+        ["养老服务机构登记证书", "营业执照", "老年人能力评估机构备案", "食品经营许可证"],
+        np.select([providers.kind == ASSESSOR, providers.kind == MEAL_PROVIDER, is_centre], [2, 3, 0], 1),
+    )
     issued = providers.founded + random.integers(5, 60, count)
     expires = issued + random.integers(10, 20, count) * 365
     longitude, latitude = wgs84_to_gcj02(*places.scatter(providers.village, random))
@@ -189,13 +253,21 @@ def write_providers(directory: Path, providers: Providers, places: Places, rando
                     number(people.mobiles(count, random)),
                 ),
                 "SSQH": join(
-                    "湛江市/", pick(places.county_names, county), "/", pick(places.town_names, town), "/",
+                    "湛江市/",
+                    pick(places.county_names, county),
+                    "/",
+                    pick(places.town_names, town),
+                    "/",
                     pick(places.names, providers.village),
                 ),
                 "QHDM": pick(places.codes, providers.village),
                 "DZ": join(
-                    "湛江市", pick(places.county_names, county), pick(places.town_names, town),
-                    pick(places.names, providers.village), number(np.arange(count) * 13 % 180 + 1), "号",
+                    "湛江市",
+                    pick(places.county_names, county),
+                    pick(places.town_names, town),
+                    pick(places.names, providers.village),
+                    number(np.arange(count) * 13 % 180 + 1),
+                    "号",
                 ),
                 "JD": decimal(longitude, 6),
                 "WD": decimal(latitude, 6),
@@ -204,7 +276,7 @@ def write_providers(directory: Path, providers: Providers, places: Places, rando
                 "ZXRQ": day(providers.closed, "%Y/{m}/{d}"),
                 "DEL_FLAG": repeat("0", count),
             }
-        )  # fmt: skip
+        )
         return target.rows
 
 

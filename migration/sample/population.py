@@ -15,7 +15,7 @@ from huiyang.reference import read_reference
 from huiyang.settings import Scale
 from migration.sample import people
 from migration.sample.calendar import FIRST_DAY, LAST_DAY, random_days
-from migration.sample.columns import join, pick
+from migration.sample.columns import Column, join, pick
 from migration.sample.people import FEMALE, MALE
 from migration.sample.places import Places
 from migration.sample.volumes import DEMO_SHARE, VOLUMES
@@ -112,7 +112,7 @@ class Population:
     spouse: np.ndarray
     household: np.ndarray
     surname: np.ndarray
-    given: tuple[people.Column, people.Column]
+    given: tuple[Column, Column]
     id_body: np.ndarray
     mobile: np.ndarray
     ability: np.ndarray
@@ -129,7 +129,7 @@ class Population:
         return len(self.village)
 
     @cached_property
-    def names(self) -> people.Column:
+    def names(self) -> Column:
         """Full names."""
         return join(pick(people.surnames()[0], self.surname), *self.given)
 

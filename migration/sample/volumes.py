@@ -54,7 +54,7 @@ _CITY = Volumes(
     day_care_elders=6_000,
     vital_signs=5_000_000,
     vital_persons=60_000,
-    photo_files=320,
+    photo_files=240,
     facility_share=1.0,
 )
 
@@ -74,7 +74,7 @@ VOLUMES = {
         day_care_elders=150,
         vital_signs=50_000,
         vital_persons=700,
-        photo_files=320,
+        photo_files=240,
         facility_share=0.15,
     ),
     Scale.CENSUS: Volumes(
@@ -92,7 +92,7 @@ VOLUMES = {
         day_care_elders=5_000,
         vital_signs=4_000_000,
         vital_persons=48_000,
-        photo_files=320,
+        photo_files=240,
         facility_share=1.0,
     ),
     Scale.CITY: _CITY,
