@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
-#: Called with what is being done, in a few words, and the fraction of the whole that is done, 0 to 1.
-Progress = Callable[[str, float], None]
+
+class Progress(Protocol):
+    """Called now and then by long work."""
+
+    def __call__(self, what: str, done: float, total: float = 1, /) -> None:
+        """Args:
+        what: what is being done, in a few words.
+        done: how much of `total`; by default a fraction of the whole.
+        """

@@ -45,8 +45,9 @@ class Display:
         started = time.monotonic()
         task = self._bars.add_task(title, total=None, detail="")
 
-        def report(detail: str, fraction: float) -> None:
-            self._bars.update(task, total=1.0, completed=min(fraction, 0.999), detail=detail)
+        def report(what: str, done: float, total: float = 1, /) -> None:
+            # Never quite full: the step ends when its block does.
+            self._bars.update(task, total=1.0, completed=min(done / total if total else 0, 0.999), detail=what)
 
         if not self._console.is_terminal:
             self._console.print(f"{title} …", highlight=False)
