@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hmac
 import re
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
 from flask import Request, current_app, g, redirect
 from flask_appbuilder import expose
 from flask_appbuilder.security.sqla.models import User
@@ -16,18 +13,13 @@ from flask_appbuilder.security.views import AuthView
 from superset.security import SupersetSecurityManager
 from werkzeug.wrappers import Response
 
+from cockpits.policies import superset_roles_of
+
 if TYPE_CHECKING:
     from superset.connectors.sqla.models import BaseDatasource
 
-ROLES_FILE = Path(__file__).parent / "policies" / "roles.yaml"
 USER_HEADER, ROLES_HEADER, SECRET_HEADER = "X-Huiyang-User", "X-Huiyang-Roles", "X-Front-Door"
 _USERNAME = re.compile(r"[\w.@-]{1,64}")
-
-
-@cache
-def superset_roles_of(app_role: str) -> tuple[str, ...]:
-    """Superset's roles for a role of the app, by policies/roles.yaml; none for a role it does not name."""
-    return tuple(yaml.safe_load(ROLES_FILE.read_text(encoding="utf-8"))["accounts"].get(app_role, ()))
 
 
 class FrontDoorAuthView(AuthView):

@@ -33,6 +33,7 @@ SQLALCHEMY_ENGINE_OPTIONS = {"pool_size": 10, "max_overflow": 10, "pool_pre_ping
 APPLICATION_ROOT = COCKPIT_PATH
 UPLOAD_FOLDER = f"{_state / 'uploads'}/"
 PREVENT_UNSAFE_DB_CONNECTIONS = True
+ALEMBIC_SKIP_LOG_CONFIG = True
 
 # --- secrets ---
 SECRET_KEY = _secrets["superset"]
@@ -68,7 +69,8 @@ ENABLE_CORS = False
 BABEL_DEFAULT_LOCALE = "zh"
 BABEL_DEFAULT_TIMEZONE = str(BUSINESS_TIMEZONE)
 LANGUAGES = {"zh": {"flag": "cn", "name": "简体中文"}}
-D3_FORMAT = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["¥", ""]}
+# d3 knows no 万. A metric that counts in 万 is shown with its currency format `$`, whose suffix says so.
+D3_FORMAT = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", "万"]}
 D3_TIME_FORMAT = language.TIME_FORMAT
 CURRENCIES = ["CNY"]
 CSV_EXPORT = {"encoding": "utf-8-sig"}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from cockpits.definitions import identity
 
 FONT_FAMILY = '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", sans-serif'
 
@@ -40,3 +44,44 @@ DESK: dict[str, Any] = {
     "algorithm": "default",
     "token": _COMMON | {"colorPrimary": "#0B63A5", "colorLink": "#0B63A5", "colorInfo": "#0B63A5"},
 }
+
+
+@dataclass(frozen=True)
+class DashboardTheme:
+    """A board's look: tokens for Superset's own components, a style sheet for our templates and the page."""
+
+    name: str
+    title: str
+    tokens: dict[str, Any]
+
+    @property
+    def uuid(self) -> str:
+        return identity("themes", self.name)
+
+    def css(self, assets: Path) -> str:
+        return (assets / "themes" / f"{self.name}.css").read_text(encoding="utf-8")
+
+
+#: Wall: dark, for 1920×1080 and wider.
+WALL = DashboardTheme(
+    "wall",
+    "湛江慧养 · 大屏",
+    {
+        "algorithm": "dark",
+        "token": _COMMON
+        | {
+            "colorPrimary": "#4FC3F7",
+            "colorLink": "#4FC3F7",
+            "colorInfo": "#4FC3F7",
+            "colorBgBase": "#06142B",
+            "colorBgContainer": "#0B2240",
+            "colorBgElevated": "#12305A",
+            "colorBgLayout": "#06142B",
+            "colorText": "#E6F1FF",
+            "colorTextSecondary": "#A9C4E6",
+            "colorBorder": "#1D4170",
+            "colorBorderSecondary": "#163459",
+        },
+    },
+)
+DASHBOARD_THEMES = {theme.name: theme for theme in (WALL,)}

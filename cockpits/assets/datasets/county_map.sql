@@ -1,0 +1,97 @@
+-- One row a county: its outline as an SVG path and its figures in the shown period. Equirectangular at the middle
+-- latitude; the drawing is 1000 units wide. Label point: the centroid of the county's largest ring.
+with points as (
+    select
+        boundary.county_code,
+        boundary.county_name,
+        md5(boundary.ring_json) as ring,
+        point.position,
+        (point.value ->> 0)::double precision as longitude,
+        (point.value ->> 1)::double precision as latitude
+    from published.ref_county_boundary as boundary
+    cross join lateral
+        jsonb_array_elements(boundary.ring_json::jsonb) with ordinality as point (value, position)
+),
+
+bounds as (
+    select
+        min(longitude) as west,
+        max(latitude) as north,
+        cos(radians((min(latitude) + max(latitude)) / 2)) as narrowing,
+        1000 / ((max(longitude) - min(longitude)) * cos(radians((min(latitude) + max(latitude)) / 2))) as scale,
+        max(latitude) - min(latitude) as height
+    from points
+),
+
+placed as (
+    select
+        points.county_code,
+        points.county_name,
+        points.ring,
+        points.position,
+        (points.longitude - bounds.west) * bounds.narrowing * bounds.scale as x,
+        (bounds.north - points.latitude) * bounds.scale as y
+    from points
+    cross join bounds
+),
+
+edges as (
+    select
+        county_code,
+        county_name,
+        ring,
+        position,
+        x,
+        y,
+        lead(x) over ring_order as next_x,
+        lead(y) over ring_order as next_y
+    from placed
+    window ring_order as (partition by county_code, ring order by position)
+),
+
+rings as (
+    select
+        county_code,
+        county_name,
+        'M' || string_agg(round(x::numeric, 1) || ' ' || round(y::numeric, 1), 'L' order by position) || 'Z' as path,
+        abs(sum(x * next_y - next_x * y)) / 2 as area,
+        sum((x + next_x) * (x * next_y - next_x * y)) / (3 * sum(x * next_y - next_x * y)) as centre_x,
+        sum((y + next_y) * (x * next_y - next_x * y)) / (3 * sum(x * next_y - next_x * y)) as centre_y
+    from edges
+    group by county_code, county_name, ring
+),
+
+outlines as (
+    select
+        county_code,
+        county_name,
+        string_agg(path, '' order by area desc) as path,
+        (array_agg(round(centre_x::numeric, 1) order by area desc))[1] as label_x,
+        (array_agg(round(centre_y::numeric, 1) order by area desc))[1] as label_y,
+        sum(area) as area
+    from rings
+    group by county_code, county_name
+)
+
+select
+    outlines.county_code,
+    outlines.county_name,
+    outlines.path,
+    outlines.label_x,
+    outlines.label_y,
+    round((bounds.height * bounds.scale)::numeric, 1) as drawing_height,
+    -- Two names do not fit into one small county: it gets its label beside the coast.
+    outlines.area < 12000 as is_small,
+    rank() over (order by outlines.area < 12000 desc, outlines.label_y) as row_from_top,
+    month.elder_count,
+    month.elder_80_count,
+    month.institution_count,
+    month.open_bed_count,
+    month.family_bed_count,
+    round(100.0 * month.elder_80_count / nullif(month.elder_count, 0), 1) as elder_80_percent,
+    ntile(5) over (order by month.elder_count) as level
+from outlines
+cross join bounds
+inner join published.current_release as release on release.period not like '%H%'
+left join published.mart_overview_month as month
+    on outlines.county_code = month.unit_code and release.period = month.period

@@ -1,0 +1,105 @@
+"""Which columns an SQL file reads and gives, checked against the contract without a database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import OptimizeError, ParseError
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, build_scope
+
+from cockpits.contract import Column, Relation
+from cockpits.located import Problem
+
+SCHEMA = "published"
+DIALECT = "postgres"
+
+
+@dataclass(frozen=True)
+class OutputColumn:
+    """A column of the result; `origin` is the published column that it passes on, unchanged or summed, if it does."""
+
+    name: str
+    origin: Column | None
+
+
+def output_columns(sql: str, path: Path, contract: dict[str, Relation]) -> tuple[list[OutputColumn], list[Problem]]:
+    """The result's columns in order, and every reference to what the contract does not have."""
+    try:
+        query = sqlglot.parse_one(sql, dialect=DIALECT)
+    except ParseError as error:
+        detail = error.errors[0]
+        return [], [Problem(path, detail["line"] or 1, f"not SQL: {detail['description']}")]
+    if problems := _unknown_tables(query, path, contract):
+        return [], problems
+    schema = {
+        SCHEMA: {
+            relation.name: {column.name: column.data_type for column in relation.columns.values()}
+            for relation in contract.values()
+        }
+    }
+    lines = {(column.name, column.table): _line(column) for column in query.find_all(exp.Column)}
+    by_name = {name: line for (name, _), line in lines.items()}
+    try:
+        qualified = qualify(query, schema=schema, dialect=DIALECT, quote_identifiers=False)
+    except OptimizeError as error:
+        named = next((name for name in by_name if f"'{name}'" in str(error) or f".{name}'" in str(error)), None)
+        return [], [Problem(path, by_name.get(named or "", 1), str(error).splitlines()[0])]
+    scope = build_scope(qualified)
+    if scope is None:
+        return [], [Problem(path, 1, "a query is expected")]
+    select = qualified.selects
+    return [OutputColumn(column.alias_or_name, _origin(column, scope, contract)) for column in select], []
+
+
+def columns_of_expression(expression: str) -> tuple[set[str], str | None]:
+    """The columns that a metric's expression reads, and what is wrong with it, if anything."""
+    try:
+        parsed = sqlglot.parse_one(expression, dialect=DIALECT)
+    except ParseError as error:
+        return set(), error.errors[0]["description"]
+    return {column.name for column in parsed.find_all(exp.Column)}, None
+
+
+def _unknown_tables(query: exp.Expression, path: Path, contract: dict[str, Relation]) -> list[Problem]:
+    """Every relation outside `published`, or not in it."""
+    own = {cte.alias_or_name for cte in query.find_all(exp.CTE)}
+    problems = []
+    for table in query.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier) or (not table.db and table.name in own):
+            continue
+        if table.db != SCHEMA:
+            problems.append(Problem(path, _line(table), f"`{table.name}` is not read from schema {SCHEMA}"))
+        elif table.name not in contract:
+            problems.append(Problem(path, _line(table), f"`{table.name}` is not published"))
+    return problems
+
+
+def _line(node: exp.Expression) -> int:
+    for identifier in node.find_all(exp.Identifier):
+        if "line" in identifier.meta:
+            return int(identifier.meta["line"])
+    return 1
+
+
+def _origin(node: exp.Expression, scope: Scope, contract: dict[str, Relation]) -> Column | None:
+    alias, node = node.alias_or_name, node.unalias()
+    if isinstance(node, exp.Sum) and node.this.name == alias:
+        node = node.this
+    if not isinstance(node, exp.Column):
+        return None
+    source = scope.sources.get(node.table)
+    if isinstance(source, exp.Table):
+        relation = contract.get(source.name)
+        return relation.columns.get(node.name) if relation else None
+    if isinstance(source, Scope):
+        query = source.expression
+        selects = query.selects if isinstance(query, exp.Query) else []
+        for index, column in enumerate(selects):
+            if column.alias_or_name == node.name:
+                branch = source.union_scopes[0] if source.union_scopes else source
+                return _origin(branch.expression.selects[index], branch, contract)
+    return None
