@@ -1,0 +1,71 @@
+"""应有名册: whether what an outside register says is due is on file. Its rows are no records of a theme themselves.
+
+A register's `theme` is the theme's name, and its keys are what records of that theme carry in the warehouse:
+credit codes, institution codes or bed codes (养老机构), names of facilities (社区设施), elder codes (老人).
+"""
+
+from __future__ import annotations
+
+from expectations.catalogue.building_blocks import DIVISION, division_rule, order_rule, text_list
+from expectations.rule import Dimension, Lookup, Owner, Rule, Severity, Subject, Theme
+
+VERIFIABLE_THEMES = (Theme.INSTITUTION, Theme.FACILITY, Theme.ELDER)
+#: Entries that are due at the period's end.
+DUE = "due_from <= period_end and (due_until is null or due_until >= period_end)"
+
+DUE_REGISTER = Subject(
+    table="due_register",
+    prefix="DUE",
+    theme=Theme.INSTITUTION,
+    name="应有名册条目",
+    owner=Owner.COUNTY,
+    has_own_division=True,
+    counts=False,
+    lookups=(
+        DIVISION,
+        Lookup(
+            {"is_present": "present.key is not null"},
+            "left join ("
+            f"select '{Theme.INSTITUTION}' as theme, organization.credit_code as key from {{records}}.int_institution"
+            " as institution inner join {records}.int_organization as organization"
+            " on organization.id = institution.organization_id where organization.credit_code is not null"
+            f" union select '{Theme.INSTITUTION}', organization.organization_code from {{records}}.int_institution"
+            " as institution inner join {records}.int_organization as organization"
+            " on organization.id = institution.organization_id where organization.organization_code is not null"
+            f" union select '{Theme.INSTITUTION}', bed_code from {{records}}.int_bed where bed_code is not null"
+            f" union select '{Theme.FACILITY}', name from {{records}}.int_facility"
+            f" union select '{Theme.ELDER}', elder.elder_code from {{records}}.int_elder as elder"
+            " inner join {records}.int_due_register as due on due.register_key = elder.elder_code"
+            ") as present on present.theme = record.theme and present.key = record.register_key",
+        ),
+    ),
+)
+
+SUBJECTS = (DUE_REGISTER,)
+
+RULES: tuple[Rule, ...] = (
+    division_rule(DUE_REGISTER),
+    order_rule(DUE_REGISTER, "01", "due_from", "due_until"),
+    Rule(
+        id="DUE-02",
+        subject=DUE_REGISTER,
+        dimension=Dimension.CONFORMITY,
+        severity=Severity.ERROR,
+        title="名册主题无法核对",
+        definition="应有名册的主题只能为" + "、".join(VERIFIABLE_THEMES) + "；其余主题没有可核对的键，按缺失计。",
+        violated=f"theme not in {text_list([theme.value for theme in VERIFIABLE_THEMES])}",
+        recommendation="更正名册的主题与键。",
+        other_owner=Owner.PLATFORM,
+    ),
+    Rule(
+        id="DUE-03",
+        subject=DUE_REGISTER,
+        dimension=Dimension.COMPLETENESS,
+        severity=Severity.WARNING,
+        title="名册应有而平台没有记录",
+        definition="期末应有的名册条目，平台须有相应记录。记录完整率＝实有条目数÷应有条目数。",
+        applies=f"{DUE} and theme in {text_list([theme.value for theme in VERIFIABLE_THEMES])}",
+        violated="not is_present",
+        recommendation="督促补录；已注销或撤销的，更新名册的截止日。",
+    ),
+)
