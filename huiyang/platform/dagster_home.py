@@ -65,7 +65,8 @@ def prepare(settings: Settings) -> dict[str, str]:
         path = settings.dagster_home / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
-    url = sqlalchemy_url(Login.DAGSTER, settings, driver="psycopg2").set(drivername="postgresql")
+    # With its driver: SQLAlchemy 2.1 takes psycopg 3 by default, with which Dagster's NOTIFY fails.
+    url = sqlalchemy_url(Login.DAGSTER, settings, driver="psycopg2")
     return {
         "DAGSTER_HOME": str(settings.dagster_home),
         DATABASE_VARIABLE: url.render_as_string(hide_password=False),
