@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from huiyang import server
-from huiyang.settings import Scale, Settings, get_settings
+from huiyang.platform import front_door
+from huiyang.platform.processes import processes
+from huiyang.settings import PROJECT_ROOT, Scale, Settings, get_settings
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 SMALL_CONFIGURATION = """
@@ -142,6 +148,58 @@ def released_installation(demo_installation: Settings) -> Settings:
 
     refresh(demo_installation, "2026-10")
     return demo_installation
+
+
+@pytest.fixture(scope="session")
+def running_installation(released_installation: Settings) -> Iterator[Settings]:
+    """`released_installation` with all its processes behind the front door, as `huiyang up` serves it.
+
+    `huiyang.platform.front_door` gives its address and the certificate to trust.
+    """
+    from huiyang.platform.setup import run_cockpits
+
+    settings = released_installation
+    front_door.write_configuration(settings)
+    assert run_cockpits(settings, ["apply"], settings.log_dir / "cockpits-apply.log") == 0, (
+        settings.log_dir / "cockpits-apply.log"
+    ).read_text()
+    with ExitStack() as stack:
+        started = {}
+        for process in processes(settings):
+            if process.name != "postgres":
+                if process.needs:
+                    _wait_until_healthy(settings, process.needs, started)
+                log = stack.enter_context((settings.log_dir / f"{process.name}.log").open("wb"))
+                started[process.name] = stack.enter_context(_foreground(process.name, log))
+        for name in started:
+            _wait_until_healthy(settings, name, started)
+        yield settings
+
+
+@contextmanager
+def _foreground(name: str, log: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+    """One process of the session's installation; it ends with the tests, even with killed ones."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "huiyang.platform", name], stdout=log, stderr=log, cwd=PROJECT_ROOT, process_group=0
+    )
+    try:
+        yield child
+    finally:
+        os.killpg(child.pid, signal.SIGTERM)
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+
+
+def _wait_until_healthy(settings: Settings, name: str, started: dict[str, subprocess.Popen[bytes]]) -> None:
+    process = next(process for process in processes(settings) if process.name == name)
+    deadline = time.monotonic() + 180
+    while not process.is_healthy(settings):
+        log = (settings.log_dir / f"{name}.log").read_text(errors="replace")[-4000:]
+        assert started[name].poll() is None, f"{name} ended:\n{log}"
+        assert time.monotonic() < deadline, f"{name} does not answer:\n{log}"
+        time.sleep(0.3)
 
 
 @pytest.fixture

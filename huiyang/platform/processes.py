@@ -19,7 +19,7 @@ from huiyang.database import Login, connect
 from huiyang.platform import dagster_home, front_door
 from huiyang.platform.installation import environment
 from huiyang.secret_store import load_secrets
-from huiyang.settings import COCKPIT_PATH, DAGSTER_PATH, PROJECT_ROOT, Settings
+from huiyang.settings import BUSINESS_TIMEZONE, COCKPIT_PATH, DAGSTER_PATH, PROJECT_ROOT, Settings
 
 VENV_BIN = PROJECT_ROOT / ".venv" / "bin"
 SUPERSET_BIN = PROJECT_ROOT / ".venv-superset" / "bin"
@@ -81,6 +81,7 @@ def processes(settings: Settings) -> list[Process]:
                 str(SUPERSET_BIN / "gunicorn"), "superset.app:create_app()",
                 "--bind", f"{loopback}:{settings.superset_port}", "--workers", "2", "--worker-class", "gthread",
                 "--threads", "8", "--timeout", "120", "--worker-tmp-dir", "/dev/shm", "--no-control-socket",
+                "--config", "python:huiyang.platform.superset_workers",
             ],
             is_healthy=lambda s: _answers(s.superset_port, f"{COCKPIT_PATH}/health"),
             address=f"{loopback}:{settings.superset_port}", variables=superset_variables,
@@ -139,6 +140,7 @@ def start_here(settings: Settings, name: str) -> None:
     """
     process = next(process for process in processes(settings) if process.name == name)
     variables = os.environ | environment(settings, serving=True) | process.variables(settings)
+    variables["TZ"] = BUSINESS_TIMEZONE.key  # all logs tell the same time
     if process.runs_as_server_user and (identity := server.server_identity()):
         os.setgroups([])
         os.setgid(identity["group"])

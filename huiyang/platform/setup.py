@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 #: The last complete month of the sample's 36 months of history.
 SAMPLE_PERIOD = "2026-10"
+_SERVED_ROOMS = ("huiyang", "operational_app", "pipelines", "expectations", "cockpits", "dbt_project", "requirements")
 _SOURCE_SUFFIXES = {".py", ".sql", ".yml", ".yaml", ".csv", ".html", ".js", ".css", ".json", ".txt"}
 
 
@@ -141,6 +142,7 @@ class Setup:
         self._display = display
         self._journal = Journal(settings)
         self._supervisor = Supervisor(settings)
+        self._sources = sources_fingerprint(*_SERVED_ROOMS)
         self._result = Result(settings)
 
     def run(self) -> Result:
@@ -188,6 +190,14 @@ class Setup:
             self._supervisor.start("postgres")
             self._supervisor.wait_until_healthy("postgres")
         server.ensure_databases(self._settings)
+        if not self._journal.is_done("serving", self._sources):
+            self._stop_outdated()
+
+    def _stop_outdated(self) -> None:
+        """Processes that were started from other sources end before the schema changes under them."""
+        for process in reversed(processes(self._settings)):
+            if process.name != "postgres":
+                self._supervisor.stop(process.name)
 
     def _data_steps(self) -> list[Step]:
         settings = self._settings
@@ -236,8 +246,14 @@ class Setup:
             Step(
                 "cockpits", "cockpits in Superset", self._apply_cockpits,
                 (server.system_identifier(self._settings), sources, str(self._settings.front_door_port)),
-            )
+            ),
+            # They take longest to load; what they show may come later.
+            Step("early", "loading Superset and Dagster", self._start_early),
         ]  # fmt: skip
+
+    def _start_early(self, progress: Progress) -> None:
+        for name in ("superset", "dagster-code"):
+            self._supervisor.start(name)
 
     def _apply_cockpits(self, progress: Progress) -> None:
         log = log_file(self._settings, "cockpits-apply")
@@ -245,18 +261,12 @@ class Setup:
             raise HuiyangError(f"The cockpits were not applied:\n{tail(log, 12)}", f"See {log}.")
 
     def _serve(self, progress: Progress) -> None:
-        rooms = ("huiyang", "operational_app", "pipelines", "expectations", "cockpits", "dbt_project", "requirements")
-        sources = sources_fingerprint(*rooms)
-        outdated = not self._journal.is_done("serving", sources)
         served = [process for process in processes(self._settings) if process.name != "postgres"]
-        if outdated:
-            for process in reversed(served):
-                self._supervisor.stop(process.name)
         for process in served:
             if process.needs:
                 self._supervisor.wait_until_healthy(process.needs)
             self._supervisor.start(process.name)
         for done, process in enumerate(served):
-            progress(process.title, done / len(served))
+            progress(process.title, done, len(served))
             self._supervisor.wait_until_healthy(process.name)
-        self._journal.record("serving", sources, 0)
+        self._journal.record("serving", self._sources, 0)

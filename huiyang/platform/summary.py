@@ -60,14 +60,13 @@ def print_status(settings: Settings, console: Console, *, as_json: bool) -> int:
         }
         console.print_json(json.dumps(report))
         return 0 if well else NOT_ALL_WELL
-    table = Table("process", "what", "state", "answers", "since", "pid", "listens at")
+    table = Table("process", "state", "answers", "since", "pid", "listens at")
     for state in states:
         since = datetime.fromtimestamp(state.since, BUSINESS_TIMEZONE).strftime("%m-%d %H:%M:%S") if state.since else ""
         colour = "green" if state.healthy else "red"
         answers = "yes" if state.healthy else "no"
-        table.add_row(
-            state.name, state.title, state.state, f"[{colour}]{answers}[/]", since, str(state.pid or ""), state.address
-        )
+        address = "Unix socket" if state.address.startswith("/") else state.address
+        table.add_row(state.name, state.state, f"[{colour}]{answers}[/]", since, str(state.pid or ""), address)
     console.print(table)
     console.print(
         f"Installation {settings.home}, scale {settings.scale}, {front_door.address(settings)}", highlight=False
