@@ -16,12 +16,15 @@ from migration.mapping import FieldMapping, Mapping, OnError, Reference, Target
 from migration.target import arrow_type
 from migration.transforms import TRANSFORMS, Outcome, option_names
 
+#: Slots of one target's elements are that far apart; no mapping has so many targets.
+SLOT_STEP = 100
+
 
 class KeyLookup(Protocol):
-    """Legacy keys of one source table → ids of what they became."""
+    """Keys → what is wanted of the rows that they mean."""
 
-    def find(self, keys: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """(ids int64, -1 where there is none; bool, the key is known but its row was quarantined)."""
+    def find(self, keys: pa.Array) -> tuple[pa.Array, np.ndarray]:
+        """(ids or another attribute, missing where there is no row; bool, the key is known, its row quarantined)."""
 
 
 @dataclass
@@ -30,7 +33,9 @@ class Evaluation:
 
     Attributes:
         columns: working columns by name.
-        values: target number → stored column → value, as long as the chunk.
+        slots: the targets by number; a target with `each` has one slot per element, numbered in steps of `SLOT_STEP`.
+        values: slot → stored column → value, as long as the chunk.
+        present: slot → (n,) bool, rows that have this target (quarantined ones among them).
         quarantined: (n,) bool.
         reasons: (code:column, rows) of quarantined rows.
         warnings: (code:column, rows) of remarks.
@@ -40,7 +45,9 @@ class Evaluation:
     source: MappingType[str, pa.Array]
     count: int
     columns: dict[str, pa.Array] = field(default_factory=dict)
+    slots: dict[int, Target] = field(default_factory=dict)
     values: dict[int, dict[str, pa.Array]] = field(default_factory=dict)
+    present: dict[int, np.ndarray] = field(default_factory=dict)
     quarantined: np.ndarray = field(init=False)
     reasons: list[tuple[str, np.ndarray]] = field(default_factory=list)
     warnings: list[tuple[str, np.ndarray]] = field(default_factory=list)
@@ -94,17 +101,36 @@ def evaluate(
     for f in mapping.shared:
         _fill(evaluation, f, None, surroundings)
     for number, target in enumerate(mapping.targets):
-        evaluation.values[number] = {}
-        for f in target.fields:
-            if f.of is None:
-                _fill(evaluation, f, number, surroundings)
-        _check_order(evaluation, target, number)
-        _check_required(evaluation, target, number)
+        if not target.each:
+            _fill_slot(evaluation, target, number, _rows_with(evaluation, target), surroundings)
+            continue
+        lists = {name: evaluation.columns[name] for name in target.each}
+        lengths = np.max([_lengths(column) for column in lists.values()], axis=0, initial=0)
+        if number == 0:
+            evaluation.add_reason(f"missing:{_origin(mapping, target.each[0])}", lengths == 0)
+        wanted = _rows_with(evaluation, target)
+        for element in range(max(1, int(lengths.max(initial=0)))):
+            evaluation.columns |= {name: _element(column, element) for name, column in lists.items()}
+            _fill_slot(evaluation, target, number + element * SLOT_STEP, wanted & (lengths > element), surroundings)
+        evaluation.columns |= lists
     return evaluation
 
 
-def applies(evaluation: Evaluation, target: Target) -> np.ndarray:
-    """(n,) bool: rows that have this target, quarantined ones among them."""
+def _fill_slot(
+    evaluation: Evaluation, target: Target, slot: int, present: np.ndarray, surroundings: Surroundings
+) -> None:
+    evaluation.slots[slot] = target
+    evaluation.values[slot] = {}
+    evaluation.present[slot] = present
+    for f in target.fields:
+        if f.of is None:
+            _fill(evaluation, f, slot, surroundings)
+    _check_order(evaluation, target, slot)
+    _check_consistency(evaluation, target, slot)
+    _check_required(evaluation, target, slot)
+
+
+def _rows_with(evaluation: Evaluation, target: Target) -> np.ndarray:
     if target.when is None:
         return np.ones(evaluation.count, dtype=bool)
     column = evaluation.columns[target.when]
@@ -113,11 +139,29 @@ def applies(evaluation: Evaluation, target: Target) -> np.ndarray:
     return np.asarray(column.is_valid())
 
 
-def _fill(evaluation: Evaluation, f: FieldMapping, number: int | None, surroundings: Surroundings) -> None:
-    label = f.from_[0].lstrip("_") if f.from_ else f.to[0].lstrip("_")
-    relevant = np.ones(evaluation.count, dtype=bool)
-    if number is not None:
-        relevant = applies(evaluation, evaluation.mapping.targets[number])
+def _lengths(lists: pa.ListArray) -> np.ndarray:
+    return np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
+
+
+def _element(lists: pa.ListArray, position: int) -> pa.Array:
+    """The n-th element of each list, missing where a list is shorter."""
+    rows = lists.to_pylist()
+    return pa.array(
+        [row[position] if row is not None and len(row) > position else None for row in rows], lists.type.value_type
+    )
+
+
+def _origin(mapping: Mapping, working: str) -> str:
+    """The source column that a working column comes from."""
+    for f in mapping.shared:
+        if working in f.to and f.from_:
+            return _origin(mapping, f.from_[0]) if f.from_[0].startswith("_") else f.from_[0]
+    return working.lstrip("_")
+
+
+def _fill(evaluation: Evaluation, f: FieldMapping, slot: int | None, surroundings: Surroundings) -> None:
+    label = _origin(evaluation.mapping, f.from_[0]) if f.from_ else f.to[0].lstrip("_")
+    relevant = np.ones(evaluation.count, dtype=bool) if slot is None else evaluation.present[slot]
     columns: tuple[pa.Array, ...]
     if f.value is not None:
         columns = (pa.repeat(pa.scalar(f.value), evaluation.count),)
@@ -138,14 +182,29 @@ def _fill(evaluation: Evaluation, f: FieldMapping, number: int | None, surroundi
     if f.default is not None:
         columns = (pc.fill_null(columns[0], pa.scalar(f.default, columns[0].type)), *columns[1:])
     if f.required:
-        evaluation.add_reason(f"missing:{label}", np.asarray(columns[0].is_null()) & relevant & ~failed)
-        evaluation.quarantined |= failed
+        _require(evaluation, label, np.asarray(columns[0].is_null()) & relevant)
     for name, column in zip(f.to, columns, strict=False):
+        assert len(column) == evaluation.count, f"{name}: {len(column)} values for {evaluation.count} rows"
         if name.startswith("_"):
             evaluation.columns[name] = column
         else:
-            assert number is not None
-            evaluation.values[number][name] = _as_stored(column, evaluation.mapping.targets[number], name)
+            assert slot is not None
+            evaluation.values[slot][name] = _as_stored(column, evaluation.slots[slot], name)
+
+
+def _require(evaluation: Evaluation, label: str, missing: np.ndarray) -> None:
+    """Takes rows without a value out: for what was wrong with it, or because it is missing."""
+    if not missing.any():
+        return
+    explained = np.zeros(evaluation.count, dtype=bool)
+    for reason, rows in evaluation.reasons:
+        if reason.endswith(f":{label}"):
+            explained |= rows
+    for remark, rows in list(evaluation.warnings):
+        if remark.endswith(f":{label}"):
+            evaluation.add_reason(remark, rows & missing & ~explained)
+            explained |= rows
+    evaluation.add_reason(f"missing:{label}", missing & ~explained)
 
 
 def _outcomes(
@@ -170,10 +229,9 @@ def _outcomes(
 
 
 def _reference(keys: pa.Array, lookup: KeyLookup) -> Outcome:
-    ids, quarantined = lookup.find(keys)
-    stated = np.asarray(keys.is_valid())
-    errors = {"orphan": stated & (ids < 0) & ~quarantined, "parent_quarantined": stated & quarantined}
-    return Outcome((pa.array(ids, mask=ids < 0),), errors)
+    found, quarantined = lookup.find(keys)
+    unknown = np.asarray(keys.is_valid()) & np.asarray(found.is_null())
+    return Outcome((found,), {"orphan": unknown & ~quarantined, "parent_quarantined": unknown & quarantined})
 
 
 def _option(value: Any, surroundings: Surroundings) -> Any:
@@ -190,36 +248,35 @@ def _as_stored(column: pa.Array, target: Target, name: str) -> pa.Array:
     return column if column.type == kind else pc.cast(column, kind)
 
 
-def _check_order(evaluation: Evaluation, target: Target, number: int) -> None:
+def _check_order(evaluation: Evaluation, target: Target, slot: int) -> None:
+    values = evaluation.values[slot]
     for rule in target.ordered:
-        values = evaluation.values[number]
-        wrong = np.asarray(pc.fill_null(pc.less(values[rule.end], values[rule.start]), False))
-        if not wrong.any():
-            continue
+        wrong = (
+            np.asarray(pc.fill_null(pc.less(values[rule.end], values[rule.start]), False)) & evaluation.present[slot]
+        )
+        label = next((f.from_[0].lstrip("_") for f in target.fields if rule.end in f.to and f.from_), rule.end)
         if rule.on_error is OnError.QUARANTINE:
-            evaluation.add_reason(f"{rule.reason}:{rule.end}", wrong)
-        else:
-            evaluation.remark(f"{rule.reason}:{rule.end}", wrong)
-            kind = values[rule.end].type
-            values[rule.end] = pc.if_else(pa.array(wrong), pa.scalar(None, kind), values[rule.end])
+            evaluation.add_reason(f"{rule.reason}:{label}", wrong)
+        elif wrong.any():
+            evaluation.remark(f"{rule.reason}:{label}", wrong)
+            for name in (rule.start, rule.end):
+                values[name] = pc.if_else(pa.array(wrong), pa.scalar(None, values[name].type), values[name])
 
 
-def _check_required(evaluation: Evaluation, target: Target, number: int) -> None:
-    """A column that the table wants and the row does not have."""
+def _check_consistency(evaluation: Evaluation, target: Target, slot: int) -> None:
+    values = evaluation.values[slot]
+    for rule in target.consistent:
+        has_value = np.asarray(pc.fill_null(pc.equal(values[rule.column], rule.value), False))
+        wrong = (has_value != np.asarray(values[rule.needs].is_valid())) & evaluation.present[slot]
+        evaluation.add_reason(rule.reason, wrong & ~evaluation.quarantined)
+
+
+def _check_required(evaluation: Evaluation, target: Target, slot: int) -> None:
+    """Columns that the table wants."""
     columns = target.sqlalchemy_table.columns
-    relevant = applies(evaluation, target)
-    for name, values in evaluation.values[number].items():
-        if name not in columns or columns[name].nullable or not values.null_count:
-            continue
-        missing = np.asarray(values.is_null()) & relevant
-        explained = np.zeros(evaluation.count, dtype=bool)
-        label = next((f.from_[0].lstrip("_") for f in target.fields if name in f.to and f.from_), name)
-        for reason, rows in [*evaluation.reasons, *evaluation.warnings]:
-            if reason.endswith(f":{label}"):
-                explained |= rows
-        evaluation.add_reason(f"missing:{label}", missing & ~explained)
-        # Unreadable: the reason is noted as a remark of that field and becomes the reason of the quarantine.
-        for remark, rows in list(evaluation.warnings):
-            if remark.endswith(f":{label}"):
-                evaluation.add_reason(remark, rows & missing)
-        evaluation.quarantined |= missing
+    for name, values in evaluation.values[slot].items():
+        if name in columns and not columns[name].nullable and values.null_count:
+            origin = next((f.from_[0] for f in target.fields if name in f.to and f.from_), name)
+            _require(
+                evaluation, _origin(evaluation.mapping, origin), np.asarray(values.is_null()) & evaluation.present[slot]
+            )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import sql
 
 from huiyang.errors import HuiyangError
@@ -221,36 +222,100 @@ def read_known(connection: psycopg.Connection, source_id: int) -> Known:
 
 
 class LedgerLookup:
-    """References into a source that is loaded: legacy key → what its row became.
+    """References into sources that are loaded, by legacy key.
 
     Args:
-        alternate: look up by the source's alternate key.
+        source_ids: id and number of the target that is meant, per source.
+        alternate: look up by the sources' alternate key.
+        table: the target's table, and `attribute` the column wanted of it where that is not its key.
     """
 
-    def __init__(self, connection: psycopg.Connection, source_id: int, *, alternate: bool = False) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        source_ids: Sequence[tuple[int, int]],
+        *,
+        alternate: bool = False,
+        table: str | None = None,
+        attribute: str = "id",
+    ) -> None:
         # The first row with a key is the one that others mean; a repeated one was a duplicate or a conflict.
         query = sql.SQL(
+            "select main.{key}, coalesce(wanted.target_id, -1), main.outcome = 'quarantined'"
+            " from migration.ledger main left join migration.ledger wanted"
+            " on wanted.source_id = main.source_id and wanted.source_key = main.source_key"
+            " and wanted.occurrence = 1 and wanted.target_no = %(target_no)s"
+            " where main.source_id = %(source_id)s and main.target_no = 0 and main.occurrence = 1"
+            " and main.{key} is not null order by main.ledger_id, wanted.ledger_id"
+        )
+        main_only = sql.SQL(
             "select {key}, coalesce(target_id, -1), outcome = 'quarantined' from migration.ledger"
-            " where source_id = %s and target_no = 0 and occurrence = 1 and {key} is not null order by ledger_id"
-        ).format(key=sql.Identifier("alternate_key" if alternate else "source_key"))
-        keys, ids, quarantined = read_columns(connection, query, [source_id])
+            " where source_id = %(source_id)s and target_no = 0 and occurrence = 1 and {key} is not null"
+            " order by ledger_id"
+        )
+        column = sql.Identifier("alternate_key" if alternate else "source_key")
+        parts = [
+            read_columns(
+                connection,
+                (query if target_no else main_only).format(key=column),
+                {"source_id": source_id, "target_no": target_no},
+            )
+            for source_id, target_no in source_ids
+        ]
+        # Of one source the newest entry holds, of several sources the first.
+        keys: list[str] = []
+        ids: list[int] = []
+        quarantined: list[bool] = []
+        for part in parts[::-1]:
+            keys += part[0]
+            ids += part[1]
+            quarantined += part[2]
         index = pd.Index(keys, dtype=object)
         newest = ~index.duplicated(keep="last")
         self._index = index[newest]
-        self._ids = np.array(ids, dtype=np.int64)[newest]
         self._quarantined = np.array(quarantined, dtype=bool)[newest]
+        self._values = _attributes(connection, np.array(ids, dtype=np.int64)[newest], table, attribute)
 
-    def find(self, keys: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    def find(self, keys: pa.Array) -> tuple[pa.Array, np.ndarray]:
         """See `evaluation.KeyLookup`."""
-        encoded = keys.dictionary_encode()
-        positions = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        stated = positions >= 0
-        if not len(self._index) or not stated.any():
-            return np.full(len(keys), -1), np.zeros(len(keys), dtype=bool)
-        found = self._index.get_indexer(pd.Index(encoded.dictionary.to_pylist(), dtype=object))
-        ids = np.where(found >= 0, self._ids[found], -1)
-        quarantined = np.where(found >= 0, self._quarantined[found], False)
-        return np.where(stated, ids[positions], -1), np.where(stated, quarantined[positions], False)
+        return _find(self._index, self._values, self._quarantined, keys)
+
+
+class TableLookup:
+    """References into a table by a column of its own, such as a category's code."""
+
+    def __init__(self, connection: psycopg.Connection, table: str, by: str, attribute: str) -> None:
+        query = sql.SQL("select {}, id from {} where {} is not null").format(
+            sql.Identifier(by), sql.Identifier(*table.split(".")), sql.Identifier(by)
+        )
+        names, ids = read_columns(connection, query)
+        self._index = pd.Index(names, dtype=object)
+        self._values = _attributes(connection, np.array(ids, dtype=np.int64), table, attribute)
+
+    def find(self, keys: pa.Array) -> tuple[pa.Array, np.ndarray]:
+        """See `evaluation.KeyLookup`."""
+        return _find(self._index, self._values, np.zeros(len(self._index), dtype=bool), keys)
+
+
+def _attributes(connection: psycopg.Connection, ids: np.ndarray, table: str | None, attribute: str) -> pa.Array:
+    """A column of the rows with these ids, missing for -1 and for rows that are gone."""
+    if attribute == "id" or table is None:
+        return pa.array(ids, mask=ids < 0)
+    query = sql.SQL("select id, {} from {}").format(sql.Identifier(attribute), sql.Identifier(*table.split(".")))
+    row_ids, values = read_columns(connection, query)
+    position = pd.Index(row_ids, dtype="int64").get_indexer(ids)
+    return pa.array(values).take(pa.array(position, mask=position < 0)) if len(row_ids) else pa.nulls(len(ids))
+
+
+def _find(index: pd.Index, values: pa.Array, quarantined: np.ndarray, keys: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    encoded = keys.dictionary_encode()
+    if not len(index) or not len(encoded.dictionary):
+        return pa.nulls(len(keys), values.type), np.zeros(len(keys), dtype=bool)
+    found = index.get_indexer(pd.Index(encoded.dictionary.to_pylist(), dtype=object))
+    by_key = values.take(pa.array(found, mask=found < 0))
+    flags = pa.array(np.where(found >= 0, quarantined[found], False))
+    rows = encoded.indices
+    return by_key.take(rows), np.asarray(pc.fill_null(flags.take(rows), False))
 
 
 class SeenKeys:

@@ -58,6 +58,12 @@ create table if not exists migration.ledger (
     alternate_key text -- another key by which other sources refer to the row
 ) partition by list (source_id);
 
+-- The newest entry of each row and target.
+create or replace view migration.current_ledger as
+select distinct on (source_id, source_key, occurrence, target_no) *
+from migration.ledger
+order by source_id, source_key, occurrence, target_no, ledger_id desc;
+
 -- The original of a row that was not loaded: encrypted, it holds personal data.
 create table if not exists migration.quarantine (
     quarantine_id bigint primary key,

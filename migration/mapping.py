@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from sqlalchemy import Table
 
 from huiyang.errors import HuiyangError
@@ -77,23 +77,38 @@ class Step(_Strict):
         return self
 
 
+def _listed(value: Any) -> Any:
+    """One where several may stand."""
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+#: One name or several.
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
 class Reference(_Strict):
-    """The row of an earlier source table that a legacy key means; a key without a row is an orphan.
+    """The row that a key means; a key without a row is an orphan.
 
     Args:
-        source: the source table whose key it is.
-        alternate: the value is that source's `alternate_key`.
+        source: the earlier source tables whose legacy key it is; the first that knows it holds.
+        alternate: the value is their `alternate_key`.
+        table: which target of that source is meant, where it is not the main one; or, without `source`, the table that
+            is searched by `by`.
+        by: a column of `table`.
+        attribute: what is wanted of the row: a column, or its key.
     """
 
-    source: str
+    source: Names = ()
     alternate: bool = False
+    table: str | None = None
+    by: str | None = None
+    attribute: str = "id"
 
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
+    @model_validator(mode="after")
+    def _one_way(self) -> Reference:
+        if bool(self.source) == bool(self.by) or (self.by and not self.table):
+            raise ValueError("a reference has either `source`, or `table` and `by`")
+        return self
 
 
 class FieldMapping(_Strict):
@@ -114,9 +129,9 @@ class FieldMapping(_Strict):
         on_error: see OnError.
     """
 
-    to: Names
-    from_: tuple[str, ...] = Field((), alias="from")
-    use: tuple[Step, ...] = ()
+    to: Annotated[Names, Field(min_length=1)]
+    from_: Names = Field((), alias="from")
+    use: Annotated[tuple[Step, ...], BeforeValidator(_listed)] = ()
     codes: str | None = None
     ref: Reference | None = None
     of: str | None = None
@@ -125,25 +140,12 @@ class FieldMapping(_Strict):
     required: bool = False
     on_error: OnError = OnError.NULL
 
-    @model_validator(mode="before")
-    @classmethod
-    def _lists(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: _listed(v) if k in ("to", "from") else v for k, v in value.items()} | (
-                {"use": _use_list(value["use"])} if "use" in value else {}
-            )
-        return value
-
     @model_validator(mode="after")
     def _one_origin(self) -> FieldMapping:
         origins = [bool(self.from_), self.of is not None, self.value is not None]
         if sum(origins) != 1:
             raise ValueError(f"{', '.join(self.to)} needs exactly one of from, of, value")
         return self
-
-
-def _use_list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
 
 
 class Exclusive(_Strict):
@@ -155,8 +157,17 @@ class Exclusive(_Strict):
     reason: str
 
 
+class Consistent(_Strict):
+    """A column has a value if and only if another is `value`; a row that breaks this is quarantined."""
+
+    column: str
+    value: str
+    needs: str
+    reason: str
+
+
 class Ordered(_Strict):
-    """Two columns of which the second must not lie before the first."""
+    """Two columns of which the second must not lie before the first; `null` empties both, as neither can be trusted."""
 
     start: str
     end: str
@@ -170,21 +181,26 @@ class Target(_Strict):
     Args:
         fields: its columns.
         when: a working column; only rows where it is set (and not false) have this target.
+        each: working columns that hold lists side by side: the target gets a row per element, and its fields see the
+            element instead of the list.
         match_on: the target row is shared: one per distinct value of these columns, looked up or made.
         unique: columns of which the table holds a value once; see `on_repeat`.
         on_repeat: what a row does whose unique value another row has: `quarantine`; `merge` into that other row, whose
             data stays as it is; `null` drops the value.
-        ordered: columns that must be in order; `null` empties the later one.
+        ordered: columns that must be in order.
+        consistent: columns that go together.
         exclusive: periods that must not overlap.
     """
 
     table: str
     fields: tuple[FieldMapping, ...]
     when: str | None = None
-    match_on: tuple[str, ...] = ()
-    unique: tuple[str, ...] = ()
+    each: Names = ()
+    match_on: Names = ()
+    unique: Names = ()
     on_repeat: Literal["quarantine", "merge", "null"] = "quarantine"
     ordered: tuple[Ordered, ...] = ()
+    consistent: tuple[Consistent, ...] = ()
     exclusive: tuple[Exclusive, ...] = ()
 
     @property
@@ -223,6 +239,7 @@ class Target(_Strict):
                 raise ValueError(f"{self.table}.{column.name} is required and nothing fills it")
         ruled = [name for rule in self.ordered for name in (rule.start, rule.end)]
         ruled += [name for rule in self.exclusive for name in (rule.key, rule.start, rule.end)]
+        ruled += [name for rule in self.consistent for name in (rule.column, rule.needs)]
         for name in (*self.match_on, *self.unique, *ruled):
             if name not in names:
                 raise ValueError(f"{self.table}: {name} is no column of this mapping")
@@ -238,6 +255,20 @@ def _append_only_tables() -> frozenset[str]:
     )
 
 
+class Join(_Strict):
+    """Columns that another sheet or table of the same file adds to this one.
+
+    Args:
+        table: the other table or sheet.
+        on: the column that both have; of several rows with one value the last counts.
+        take: its column → the name that it gets here.
+    """
+
+    table: str
+    on: str
+    take: dict[str, str]
+
+
 class Mapping(_Strict):
     """One source table.
 
@@ -249,6 +280,7 @@ class Mapping(_Strict):
         reader, file, table: where it is; `table` is the dump's table or the workbook's sheet. `file` may be a glob
             where the old platform writes several files of one shape.
         header_row: the row of column titles in a sheet, from 1.
+        join: columns that another table of the same file adds.
         key: source columns that identify a row; empty: the line number does.
         alternate_key: another column by which other sources refer to a row.
         reject: column → value → reason: rows that are quarantined at sight (deleted over there).
@@ -270,7 +302,8 @@ class Mapping(_Strict):
     file: str
     table: str | None = None
     header_row: int = 1
-    key: tuple[str, ...] = ()
+    join: Join | None = None
+    key: Names = ()
     alternate_key: str | None = None
     reject: dict[str, dict[str, str]] = {}
     unused_columns: dict[str, str] = {}
@@ -307,13 +340,16 @@ class Mapping(_Strict):
         for target in self.targets:
             for f in target.fields:
                 self._check_field(f, working, tables)
-            if target.when and target.when not in working:
-                raise ValueError(f"{target.table}: when {target.when} is no working column")
+            if target.each and (target.match_on or target.unique or target.exclusive):
+                raise ValueError(f"{target.table}: each goes with no other policy")
+            unknown = {target.when, *target.each} - working - {None}
+            if unknown:
+                raise ValueError(f"{target.table}: {', '.join(map(str, unknown))} is no working column")
             tables.append(target.table)
         if self.changed_at and self.changed_at not in working:
             raise ValueError(f"changed_at {self.changed_at} is no working column")
-        if self.primary.match_on and self.primary.is_append_only:
-            raise ValueError("a shared target cannot be append-only")
+        if self.primary.match_on or self.primary.when:
+            raise ValueError("the first target is made for every row: it has no match_on and no when")
         return self
 
     def _check_field(self, f: FieldMapping, working: set[str], tables: list[str]) -> None:
@@ -357,12 +393,19 @@ def read_mappings(folder: Path = MAPPINGS_DIR) -> list[Mapping]:
         if mapping.name in seen:
             raise HuiyangError(f"Two mappings are called {mapping.name}.", f"Rename one in {folder}.")
         for f in mapping.all_fields:
-            if f.ref and f.ref.source not in seen:
-                raise HuiyangError(
-                    f"{mapping.name}: {', '.join(f.to)} refers to {f.ref.source}, which is not loaded before it.",
-                    f"Give {f.ref.source} a lower `order` in {folder}.",
-                )
-            if f.ref and f.ref.alternate and not seen[f.ref.source].alternate_key:
-                raise HuiyangError(f"{mapping.name}: {f.ref.source} has no alternate_key.", f"Correct {folder}.")
+            for source in f.ref.source if f.ref else ():
+                if source not in seen:
+                    raise HuiyangError(
+                        f"{mapping.name}: {', '.join(f.to)} refers to {source}, which is not loaded before it.",
+                        f"Give {source} a lower `order` in {folder}.",
+                    )
+                tables = [target.table for target in seen[source].targets]
+                if (f.ref and f.ref.alternate and not seen[source].alternate_key) or (
+                    f.ref and f.ref.table and f.ref.table not in tables
+                ):
+                    raise HuiyangError(
+                        f"{mapping.name}: {', '.join(f.to)} refers to what {source} does not have.",
+                        f"Correct {folder}.",
+                    )
         seen[mapping.name] = mapping
     return mappings

@@ -20,6 +20,7 @@ REASON_TEXTS = {
     "bad_date": "“{}”不是有效日期",
     "date_out_of_range": "“{}”超出合理时间范围",
     "end_before_start": "“{}”早于开始时间",
+    "status_contradicts_date": "状态与“{}”矛盾",
     "id_invalid": "“{}”校验不通过，原样保留并标记",
     "id_short_form": "“{}”为15位，已升位",
     "id_sex_mismatch": "“{}”与性别不一致",

@@ -25,7 +25,7 @@ from sqlalchemy import Column, Table
 from huiyang.errors import HuiyangError
 from huiyang.field_crypto import get_field_crypto, row_context
 from huiyang.settings import Settings
-from migration.evaluation import Evaluation, Surroundings, applies, evaluate
+from migration.evaluation import Evaluation, Surroundings, evaluate
 from migration.hashing import row_hashes, value_hashes
 from migration.ledger import (
     DUPLICATE,
@@ -44,7 +44,7 @@ from migration.readers import SourceReader
 from migration.readers.gb18030_csv import MALFORMED
 from migration.reasons import reasons_text
 from migration.sealing import Sealed, SealedField, Sealer
-from migration.target import allocate_ids, copy_in, read_columns, update_rows
+from migration.target import allocate_ids, copy_in, insert_rows, read_columns, update_rows
 
 CHUNK_ROWS = 50_000
 _IN_FLIGHT = 3
@@ -58,7 +58,7 @@ class SourceCounts:
     rows: int = 0
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     written: int = 0  # rows that this run loaded or changed
-    absent: int = 0
+    absent: dict[str, int] = field(default_factory=dict)  # by outcome: known of a former export, not in this one
 
 
 @dataclass
@@ -140,7 +140,8 @@ class SourceLoader:
         while in_flight:
             self._write(*in_flight.popleft(), advanced)
         self._connection.commit()
-        self.counts.absent = int(np.count_nonzero(~self._met))
+        gone = self._known.outcome[~self._met]
+        self.counts.absent = {outcome: int(np.count_nonzero(gone == outcome)) for outcome in OUTCOMES}
         return self.counts
 
     def _chunks(self, reader: SourceReader) -> Iterator[tuple[pa.Table, int]]:
@@ -399,22 +400,23 @@ class SourceLoader:
     ) -> list[_TargetPart]:
         ids_by_table: dict[str, np.ndarray] = {}
         parts = []
-        for number, target in enumerate(self._mapping.targets):
-            self._fill_keys(evaluation, number, target, ids_by_table)
-            chosen = (outcome != QUARANTINED) & applies(evaluation, target)
-            if number == 0:
+        for slot, target in evaluation.slots.items():
+            self._fill_keys(evaluation, slot, target, ids_by_table)
+            chosen = (outcome != QUARANTINED) & evaluation.present[slot]
+            if slot == 0:
                 ids = main_ids.copy()
-                # A merged row leaves the other row's data as they are.
-                chosen &= outcome == LOADED if target.unique else chosen
+                # A row merged into another leaves that row's data as they are.
+                chosen &= (outcome == LOADED) if target.unique else chosen
                 is_update = known_ids >= 0
             elif target.match_on:
-                ids, chosen, is_update = self._shared_ids(evaluation, number, target, chosen)
+                ids, chosen = self._shared_ids(evaluation, slot, target, chosen)
+                is_update = np.zeros(evaluation.count, dtype=bool)
             else:
-                ids, is_update = self._further_ids(number, target, chosen, key, occurrence)
-            ids_by_table[target.table] = ids
+                ids, is_update = self._further_ids(slot, target, chosen, key, occurrence)
+            ids_by_table.setdefault(target.table, ids)
             rows = np.flatnonzero(chosen)
             if len(rows):
-                parts.append(self._part(evaluation, number, target, rows, ids[rows], is_update[rows]))
+                parts.append(self._part(evaluation, slot, target, rows, ids[rows], is_update[rows]))
         return parts
 
     @staticmethod
@@ -426,7 +428,7 @@ class SourceLoader:
 
     def _shared_ids(
         self, evaluation: Evaluation, number: int, target: Target, chosen: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Looks shared rows up by their natural key; the first row that needs a missing one makes it."""
         natural = self._natural[number]
         columns = [evaluation.values[number][name].to_pylist() for name in target.match_on]
@@ -443,7 +445,7 @@ class SourceLoader:
             natural.update({name: int(i) for name, i in zip(new, fresh, strict=True)})
         for row in np.flatnonzero(chosen):
             ids[row] = natural[names[row]]
-        return ids, makes, np.zeros(evaluation.count, dtype=bool)
+        return ids, makes
 
     def _further_ids(
         self, number: int, target: Target, chosen: np.ndarray, key: pa.Array, occurrence: np.ndarray
@@ -516,9 +518,9 @@ class SourceLoader:
         batch = pa.RecordBatch.from_pydict(columns)
         if part.is_update.any():
             update_rows(self._connection, table, batch.filter(pa.array(part.is_update)))
-            copy_in(self._connection, table.fullname, batch.filter(pa.array(~part.is_update)))
+            insert_rows(self._connection, table, batch.filter(pa.array(~part.is_update)))
         else:
-            copy_in(self._connection, table.fullname, batch)
+            insert_rows(self._connection, table, batch)
         return value_hashes([batch[column.name] for column in hashed_columns(part.target)]), sealed_hash
 
     def _ensure_partitions(self, table: Table, columns: dict[str, pa.Array]) -> None:

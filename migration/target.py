@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -67,27 +69,49 @@ def copy_in(connection: psycopg.Connection, table: str, rows: pa.RecordBatch) ->
         copy.write(encoder.finish())
 
 
+@contextmanager
+def _staged(connection: psycopg.Connection, table: Table, rows: pa.RecordBatch) -> Iterator[sql.Composable]:
+    """The rows in an unlogged table of schema `migration`, gone at the end: COPY refuses tables with row security."""
+    stage = sql.Identifier("migration", f"stage_{table.schema}_{table.name}")
+    listed = sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
+    name = sql.Identifier(str(table.schema), table.name)
+    connection.execute(sql.SQL("create unlogged table {} as select {} from {} limit 0").format(stage, listed, name))
+    copy_in(connection, f"migration.stage_{table.schema}_{table.name}", rows)
+    yield stage
+    connection.execute(sql.SQL("drop table {}").format(stage))
+
+
+def insert_rows(connection: psycopg.Connection, table: Table, rows: pa.RecordBatch) -> None:
+    """Inserts rows in one statement, so the change log pays once; columns have the table's names and types."""
+    if not rows.num_rows:
+        return
+    listed = sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
+    with _staged(connection, table, rows) as stage:
+        connection.execute(
+            sql.SQL("insert into {} ({}) select {} from {}").format(
+                sql.Identifier(str(table.schema), table.name), listed, listed, stage
+            )
+        )
+
+
 def update_rows(connection: psycopg.Connection, table: Table, rows: pa.RecordBatch) -> None:
     """Sets the batch's columns where the table's `id` is the batch's; one statement, so the change log pays once."""
     if not rows.num_rows:
         return
-    name = sql.Identifier(str(table.schema), table.name)
-    stage = sql.Identifier("migration", f"stage_{table.name}")
     columns = [column for column in rows.schema.names if column != "id"]
-    listed = sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
-    connection.execute(sql.SQL("create unlogged table {} as select {} from {} limit 0").format(stage, listed, name))
-    copy_in(connection, f"migration.stage_{table.name}", rows)
     assignments = sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(column)) for column in columns)
-    connection.execute(
-        sql.SQL("update {} t set {}, row_version = t.row_version + 1 from {} s where s.id = t.id").format(
-            name, assignments, stage
+    with _staged(connection, table, rows) as stage:
+        connection.execute(
+            sql.SQL("update {} t set {}, row_version = t.row_version + 1 from {} s where s.id = t.id").format(
+                sql.Identifier(str(table.schema), table.name), assignments, stage
+            )
         )
-    )
-    connection.execute(sql.SQL("drop table {}").format(stage))
 
 
 def read_columns(
-    connection: psycopg.Connection, query: sql.Composable | str, parameters: list[Any] | None = None
+    connection: psycopg.Connection,
+    query: sql.Composable | str,
+    parameters: Sequence[Any] | Mapping[str, Any] | None = None,
 ) -> list[tuple[Any, ...]]:
     """The columns of a query's rows, as tuples; empty tuples where there are none."""
     with connection.cursor(binary=True) as cursor:

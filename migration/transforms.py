@@ -12,9 +12,9 @@ from __future__ import annotations
 import inspect
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -31,10 +31,11 @@ from huiyang.identifiers import (
     check_id_numbers,
     normalise_identifier,
     normalise_phone,
+    phone_status,
     phone_statuses,
     uscc_statuses,
 )
-from huiyang.names import normalise_name
+from huiyang.names import name_keys_many, normalise_name
 from huiyang.settings import BUSINESS_TIMEZONE
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -125,23 +126,62 @@ def _replace(column: pa.Array, rows: np.ndarray, values: pa.Array) -> pa.Array:
 
 @transform
 def text(column: pa.Array, *, longest: int | None = None) -> Outcome:
-    """Cleaned text. Longer than `longest` characters: cut, with a remark. Wrongly decoded text: an error."""
+    """Cleaned text. Longer than `longest` characters: cut, with a remark.
+
+    GBK bytes that someone read as Latin-1 are read again rightly, with a remark; text that lost bytes is an error.
+    """
+    column, repaired = _repair_encoding(column)
     cleaned = _clean(column)
-    mangled = np.asarray(pc.fill_null(pc.match_substring_regex(column, "\ufffd|锟斤拷|烫烫烫"), False))
-    cleaned = pc.if_else(pa.array(~mangled), cleaned, pa.scalar(None, pa.string()))
-    warnings = {}
+    lost = np.asarray(pc.fill_null(pc.match_substring_regex(column, "\ufffd|锟斤拷|烫烫烫"), False))
+    cleaned = pc.if_else(pa.array(~lost), cleaned, pa.scalar(None, pa.string()))
+    warnings = {"garbled_text_repaired": repaired}
     if longest is not None:
         too_long = np.asarray(pc.fill_null(pc.greater(pc.utf8_length(cleaned), longest), False))
         cleaned = pc.utf8_slice_codeunits(cleaned, 0, longest)
         warnings["text_cut"] = too_long
-    return Outcome((cleaned,), {"garbled_text": mangled}, warnings)
+    return Outcome((cleaned,), {"garbled_text": lost}, warnings)
+
+
+def repair_encoding(text: str) -> str | None:
+    """GBK bytes read as Latin-1 (ÁúÑÒ) as the Chinese text they are; None where the text is not of that kind."""
+    try:
+        repaired = text.encode("latin-1").decode("gb18030")
+    except UnicodeError:
+        return None
+    return repaired if any("\u4e00" <= c <= "\u9fff" for c in repaired) else None
+
+
+def _repair_encoding(column: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """The column with texts of `repair_encoding` replaced; (n,) bool, which ones."""
+    repaired = np.zeros(len(column), dtype=bool)
+    # Two neighbours from the upper half of Latin-1, and no Chinese at all.
+    suspicious = pc.match_substring_regex(column, r"^[\x00-\x{ff}]*[\x{80}-\x{ff}][\x40-\x{ff}][\x00-\x{ff}]*$")
+    rows = np.flatnonzero(pc.fill_null(suspicious, False))
+    if not len(rows):
+        return column, repaired
+    texts = column.take(pa.array(rows)).to_pylist()
+    results = [repair_encoding(value) for value in texts]
+    repaired[rows] = [result is not None for result in results]
+    return _replace(
+        column, rows, pa.array([r or t for r, t in zip(results, texts, strict=True)], pa.string())
+    ), repaired
 
 
 @transform
 def person_name(column: pa.Array) -> Outcome:
     """A person's name as `huiyang.names.normalise_name` writes it."""
     outcome = text(column)
-    return Outcome((_distinct(outcome.columns[0], lambda v: normalise_name(v) or None, pa.string()),), outcome.errors)
+    name = _distinct(outcome.columns[0], lambda v: normalise_name(v) or None, pa.string())
+    return Outcome((name,), outcome.errors, outcome.warnings)
+
+
+@transform
+def name_keys(column: pa.Array) -> Outcome:
+    """Sort and search keys of a name: pinyin, initials. Missing for a missing name."""
+    names = column.to_pylist()
+    missing = _missing(column)
+    pinyin, initials = name_keys_many([name or "" for name in names])
+    return Outcome(tuple(pa.array(keys, pa.string(), mask=missing) for keys in (pinyin, initials)))
 
 
 @transform
@@ -162,8 +202,62 @@ def first_of(*columns: pa.Array) -> Outcome:
 @transform
 def concat(*columns: pa.Array, separator: str = "") -> Outcome:
     """The columns that hold something, joined."""
-    joined = pc.binary_join_element_wise(*columns, pa.scalar(separator), null_handling="skip")
-    return Outcome((pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined),))
+    # Not null_handling="skip": it loses rows in which every column is missing (pyarrow 26).
+    pieces = [pc.fill_null(pc.binary_join_element_wise(pa.scalar(separator), c, pa.scalar("")), "") for c in columns]
+    joined = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*pieces, pa.scalar("")), len(separator))
+    return Outcome((_blank_to_null(joined),))
+
+
+@transform
+def split(column: pa.Array, *, separators: str = ",，、;；") -> Outcome:
+    """A list of the parts between any of the separators, trimmed; an empty part is kept as a missing element.
+
+    Parts keep their places: `a,,b` and a list beside it of three stay side by side.
+    """
+    pattern = f"[{re.escape(separators)}]"
+
+    def decide(value: str) -> list[str | None] | None:
+        parts = [clean_text(part) for part in re.split(pattern, value)]
+        return parts if any(parts) else None
+
+    return Outcome((_distinct(column, decide, pa.list_(pa.string())),))
+
+
+@transform
+def highest(column: pa.Array, *, order: Sequence[str], separators: str = ",，、;；") -> Outcome:
+    """Of several codes in one field the one that comes first in `order`; where none does, the first."""
+    rank = {normalise_code(code): position for position, code in enumerate(order)}
+
+    def decide(value: str) -> str | None:
+        parts = [normalise_code(part) for part in re.split(f"[{re.escape(separators)}]", value) if part.strip()]
+        return min(parts, key=lambda part: rank.get(part, len(rank))) if parts else None
+
+    return Outcome((_distinct(column, decide, pa.string()),))
+
+
+@transform
+def labelled(*columns: pa.Array, labels: Sequence[str], separator: str) -> Outcome:
+    """The columns that hold something, each after its label, joined."""
+    parts = [
+        pc.binary_join_element_wise(pa.scalar(label), column, pa.scalar(""))
+        for label, column in zip(labels, columns, strict=True)
+    ]
+    return concat(*parts, separator=separator)
+
+
+@transform
+def code_words(column: pa.Array, *, table: Mapping[str, str], separators: str = ",，、;；") -> Outcome:
+    """Several codes in one field as words joined by 、; a code that the table does not know is an error."""
+    known = {normalise_code(key): value for key, value in table.items()}
+    pattern = f"[{re.escape(separators)}]"
+
+    def decide(value: str) -> str | None:
+        parts = [normalise_code(part) for part in re.split(pattern, value) if part.strip()]
+        return "、".join(known[part] for part in parts) if parts and all(part in known for part in parts) else None
+
+    cleaned = _clean(column)
+    result = _distinct(cleaned, decide, pa.string())
+    return Outcome((result,), {"unknown_code": _lost(cleaned, result)})
 
 
 @transform
@@ -204,7 +298,7 @@ _NUMBER = re.compile(r"([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)(?:[eE]([+-]?\d+))?")
 _UNITS = {
     "": 1, "元": 1, "¥": 1, "￥": 1, "rmb": 1, "万": 10_000, "万元": 10_000, "千元": 1_000,
     "平方米": 1, "㎡": 1, "m2": 1, "m²": 1, "平米": 1, "平": 1, "亩": Decimal("666.6667"), "公顷": 10_000,
-    "张": 1, "人": 1, "个": 1, "床": 1, "次": 1, "分": 1, "岁": 1,
+    "层": 1, "楼": 1, "张": 1, "人": 1, "个": 1, "床": 1, "次": 1, "分": 1, "岁": 1,
     "分钟": 1, "min": 1, "小时": 60, "时": 60, "h": 60,
     "元/月": 1, "/月": 1, "元/次": 1, "元/小时": 1, "%": 1, "℃": 1, "bpm": 1, "mmhg": 1, "mmol/l": 1,
 }  # fmt: skip
@@ -290,18 +384,22 @@ def integer(column: pa.Array, *, minimum: int | None = None, maximum: int | None
 # --- dates and times ---
 
 _DATE = re.compile(r"(\d{4})(?:[-/.年](\d{1,2})(?:[-/.月](\d{1,2})日?)?月?|(\d{2})(\d{2}))(?:[ t].*)?")
-_DATE_TIME = re.compile(  # year, month, day, hour, minute, second, fraction, offset
-    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?[ t]?(\d{1,2})[:时点](\d{1,2})(?:[:分](\d{1,2})(?:\.(\d{1,6}))?秒?)?分?(z|[+-]\d{2}:?\d{2})?"
+_DATE_TIME = re.compile(
+    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?[ t]?"
+    r"(\d{1,2})[:时点](\d{1,2})(?:[:分](\d{1,2})(?:\.(\d{1,6}))?秒?)?分?"
+    r"(z|[+-]\d{2}:?\d{2})?"
 )
 _COMPACT_TIME = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})")
 #: Day 0 of Excel's calendar, with its leap year of 1900 that never was.
 _EXCEL_EPOCH = date(1899, 12, 30)
+#: Shanghai has had no summer time since 1991; the old platform is younger.
 _SHANGHAI_OFFSET = timedelta(hours=8)
+_SHANGHAI = timezone(_SHANGHAI_OFFSET)
 _ZERO_DATES = frozenset({"0000-00-00", "0000-00-00 00:00:00", "1900-01-00", "0"})
 
 
 def parse_date(text: str) -> date | None:
-    """1940-01-02, 1940/1/2, 1940.1.2, 19400102, 1940年1月2日, with or without a time, or an Excel day number, or None."""
+    """A day, or None: 1940-01-02, 1940/1/2, 1940.1.2, 19400102, 1940年1月2日, also with a time; Excel's number."""
     plain = " ".join(unicodedata.normalize("NFKC", text).lower().split())
     match = _DATE.fullmatch(plain)
     try:
@@ -325,40 +423,35 @@ def parse_timestamp(text: str) -> datetime | None:
     try:
         if re.fullmatch(r"\d{10}|\d{13}", plain):
             return datetime.fromtimestamp(int(plain) / (1 if len(plain) == 10 else 1000), UTC)
-        match = _COMPACT_TIME.fullmatch(plain)
-        if match:
-            return _from_shanghai(datetime(*(int(part) for part in match.groups())))  # type: ignore[arg-type]
-        match = _DATE_TIME.fullmatch(plain)
-        if match:
-            year, month, day, hour, minute, second, fraction, offset = match.groups()
-            local = datetime(
-                int(year),
-                int(month),
-                int(day),
-                int(hour),
-                int(minute),
-                int(second or 0),
-                int((fraction or "0").ljust(6, "0")),
-            )
-            if offset is None:
-                return _from_shanghai(local)
-            if offset == "z":
-                return local.replace(tzinfo=UTC)
-            sign = -1 if offset[0] == "-" else 1
-            digits = offset[1:].replace(":", "")
-            return (local - sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))).replace(tzinfo=UTC)
+        if match := _COMPACT_TIME.fullmatch(plain):
+            year, month, day, hour, minute, second = map(int, match.groups())
+            return datetime(year, month, day, hour, minute, second, tzinfo=_SHANGHAI).astimezone(UTC)
+        if match := _DATE_TIME.fullmatch(plain):
+            year, month, day, hour, minute, second = (int(match[group] or 0) for group in range(1, 7))
+            microsecond = int((match[7] or "0").ljust(6, "0"))
+            zone = _zone(match[8])
+            return datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone).astimezone(UTC)
         if re.fullmatch(r"\d{4,5}\.\d+", plain) and 1 <= float(plain) < 80_000:
-            midnight = datetime.combine(_EXCEL_EPOCH, datetime.min.time())
-            return _from_shanghai(midnight + timedelta(seconds=round(float(plain) * 86_400)))
+            return _midnight(_EXCEL_EPOCH) + timedelta(seconds=round(float(plain) * 86_400))
     except (ValueError, OverflowError):
         return None
     day_only = parse_date(plain)
-    return None if day_only is None else _from_shanghai(datetime.combine(day_only, datetime.min.time()))
+    return None if day_only is None else _midnight(day_only)
 
 
-def _from_shanghai(local: datetime) -> datetime:
-    """Shanghai has had no summer time since 1991; the old platform is younger."""
-    return (local - _SHANGHAI_OFFSET).replace(tzinfo=UTC)
+def _zone(offset: str | None) -> timezone:
+    if offset is None:
+        return _SHANGHAI
+    if offset == "z":
+        return UTC
+    digits = offset[1:].replace(":", "")
+    span = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-span if offset[0] == "-" else span)
+
+
+def _midnight(day: date) -> datetime:
+    """The instant that a Shanghai day begins."""
+    return datetime.combine(day, time.min, _SHANGHAI).astimezone(UTC)
 
 
 def _without_zero_dates(column: pa.Array) -> pa.Array:
@@ -374,6 +467,29 @@ def calendar_date(column: pa.Array, *, earliest: date | None = None, latest: dat
     cleaned = _without_zero_dates(column)
     result = _distinct(cleaned, parse_date, pa.date32())
     return _bounded(result, {"bad_date": _lost(cleaned, result)}, earliest, latest, pa.date32())
+
+
+@transform
+def partial_date(column: pa.Array, *, earliest: date | None = None, latest: date | None = None) -> Outcome:
+    """A day, or the first day of the month or year that is all the source knows: `2015`, `2015年`, `2015-03`."""
+
+    def decide(value: str) -> date | None:
+        match = re.fullmatch(r"(\d{4})(?:年|[-/.年](\d{1,2})月?)?", normalise_code(value))
+        if match is None:
+            return parse_date(value)
+        month = int(match[2] or 1)
+        return date(int(match[1]), month, 1) if int(match[1]) and 1 <= month <= 12 else None
+
+    cleaned = _without_zero_dates(column)
+    result = _distinct(cleaned, decide, pa.date32())
+    return _bounded(result, {"bad_date": _lost(cleaned, result)}, earliest, latest, pa.date32())
+
+
+@transform
+def open_ended_date(column: pa.Array) -> Outcome:
+    """A day; `长期` (no end) is missing and no error."""
+    unlimited = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), "长期"), False)
+    return calendar_date(pc.if_else(unlimited, pa.scalar(None, pa.string()), column))
 
 
 @transform
@@ -400,8 +516,8 @@ def timestamp(column: pa.Array, *, earliest: date | None = None, latest: date | 
         result = _replace(result, others, _distinct(rest, parse_timestamp, TIMESTAMP))
         cleaned = _replace(column, others, rest)
     errors = {"bad_date": _lost(cleaned, result)}
-    low = None if earliest is None else _from_shanghai(datetime.combine(earliest, datetime.min.time()))
-    high = None if latest is None else _from_shanghai(datetime.combine(latest, datetime.max.time()))
+    low = None if earliest is None else _midnight(earliest)
+    high = None if latest is None else _midnight(latest + timedelta(days=1))
     return _bounded(result, errors, low, high, TIMESTAMP)
 
 
@@ -488,7 +604,7 @@ def id_number(
         for name in ("short_form", "sex_mismatch", "birth_date_mismatch")
     }
     invalid = ~np.isin(status, [IdNumberStatus.VALID.value, IdNumberStatus.MISSING.value])
-    sex_by_number = pa.array(checked["sex"].to_numpy(dtype=object), pa.string())
+    sex_by_number = pa.array(checked["sex"].to_numpy(dtype=object), pa.string(), from_pandas=True)
     return Outcome(
         (number, pa.array(status, pa.string()), sex_by_number, birth_by_number), {}, warnings | {"id_invalid": invalid}
     )
@@ -496,11 +612,29 @@ def id_number(
 
 @transform
 def phone(column: pa.Array) -> Outcome:
-    """A phone number as dialled inside China, and its status (PhoneStatus). An invalid one is kept as typed."""
-    cleaned = _clean(column)
+    """A phone number as dialled inside China, and its status (PhoneStatus). An invalid one is kept as typed.
+
+    Of several in one field the first valid one counts, else the first.
+    """
+    cleaned = _first_phone(_clean(column))
     number = _normalised(cleaned, normalise_phone, r"^1[3-9]\d{9}$")
     status = phone_statuses(cleaned.to_pylist())
     return Outcome((number, pa.array(status, pa.string())), {}, {"phone_invalid": status == PhoneStatus.INVALID.value})
+
+
+def _first_phone(column: pa.Array) -> pa.Array:
+    several = np.flatnonzero(pc.fill_null(pc.match_substring_regex(column, "[,，、;；/]"), False))
+    if not len(several):
+        return column
+    choices = [
+        [part.strip() for part in re.split("[,，、;；/]", value) if part.strip()]
+        for value in column.take(pa.array(several)).to_pylist()
+    ]
+    chosen = [
+        next((part for part in parts if phone_status(part) is PhoneStatus.VALID), parts[0] if parts else None)
+        for parts in choices
+    ]
+    return _replace(column, several, pa.array(chosen, pa.string()))
 
 
 def _normalised(column: pa.Array, function: Callable[[str | None], str], normal_form: str) -> pa.Array:
@@ -682,16 +816,179 @@ def division(
     return Outcome((result,), {"division_unknown": _missing(result) & stated}, warnings)
 
 
+# --- ranges, words in words ---
+
+
+@transform
+def number_range(column: pa.Array, *, places: int = 2, minimum: float = 0) -> Outcome:
+    """`300-500` as two decimals; a single number is both ends."""
+    cleaned = _clean(column)
+    ends = pc.split_pattern_regex(pc.fill_null(cleaned, ""), r"\s*[-~—–至到]\s*", max_splits=1)
+    first, count = pc.list_element(ends, 0), pc.list_value_length(ends)
+    second = pa.array([v[-1] for v in ends.to_pylist()], pa.string())
+    outcomes = [decimal(_blank_to_null(part), places=places, minimum=minimum) for part in (first, second)]
+    bad = np.logical_or.reduce([mask for outcome in outcomes for mask in outcome.errors.values()])
+    backwards = np.asarray(pc.fill_null(pc.less(outcomes[1].columns[0], outcomes[0].columns[0]), False))
+    bad |= backwards | (np.asarray(count) > 2)
+    nothing = pa.scalar(None, outcomes[0].columns[0].type)
+    return Outcome(tuple(pc.if_else(pa.array(bad), nothing, o.columns[0]) for o in outcomes), {"bad_number": bad})
+
+
+def _blank_to_null(column: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+
+
+@transform
+def contains(column: pa.Array, *, word: str, separators: str = ",，、;；") -> Outcome:
+    """Whether a list of words has the word; missing where there is no list."""
+
+    def decide(value: str) -> bool:
+        return word in [part.strip() for part in re.split(f"[{re.escape(separators)}]", value)]
+
+    return Outcome((_distinct(_clean(column), decide, pa.bool_()),))
+
+
+@transform
+def extract(column: pa.Array, *, pattern: str) -> Outcome:
+    """The first group of a regular expression, missing where it does not match."""
+    compiled = re.compile(pattern)
+
+    def decide(value: str) -> str | None:
+        match = compiled.search(value)
+        return match[1] if match else None
+
+    return Outcome((_distinct(column, decide, pa.string()),))
+
+
+@transform
+def else_export_time(column: pa.Array, *, export_time: datetime) -> Outcome:
+    """An instant, or the time of the export where the source has none."""
+    return Outcome((pc.fill_null(column, pa.scalar(export_time, TIMESTAMP)),))
+
+
 # --- measurements ---
+
+MMHG_PER_KPA = 7.50062
+MG_DL_PER_MMOL_L = 18.0  # glucose
+#: Kind of measurement → lowest and highest value of a living person, in the stored unit. Outside: not a measurement.
+PLAUSIBLE = {
+    "heart_rate": (25, 250),
+    "systolic": (50, 280),
+    "diastolic": (25, 180),
+    "glucose": (1.0, 35.0),
+    "oxygen": (50, 100),
+    "temperature": (33.0, 43.0),
+}
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """A unit of a kind of measurement: value in the stored unit = value × factor + offset."""
+
+    factor: float
+    offset: float = 0.0
+
+
+#: Kind → unit as written, normalised → how it converts. The first is the stored unit.
+_VITAL_UNITS = {
+    "heart_rate": {"次/分": _Unit(1), "bpm": _Unit(1)},
+    "blood_pressure": {"mmhg": _Unit(1), "kpa": _Unit(MMHG_PER_KPA)},
+    "glucose": {"mmol/l": _Unit(1), "mg/dl": _Unit(1 / MG_DL_PER_MMOL_L)},
+    "oxygen": {"%": _Unit(1), "": _Unit(100)},
+    "temperature": {"°c": _Unit(1), "°f": _Unit(1 / 1.8, -32 / 1.8)},
+}
+_VITAL_PLACES = {"heart_rate": 0, "blood_pressure": 0, "glucose": 1, "oxygen": 0, "temperature": 1}
+
+
+@transform
+def vital_sign(kind: pa.Array, value: pa.Array, unit: pa.Array) -> Outcome:
+    """A measurement in the stored unit of its kind (beats a minute, mmHg, mmol/L, per cent, °C).
+
+    A value that is implausible in the stated unit and plausible in exactly one other unit of its kind was measured in
+    that one: it is converted, with a remark. Implausible in every unit: an error.
+
+    Args:
+        kind: VitalKind values.
+        value: `76`, `138/86`.
+        unit: as written.
+
+    Returns:
+        value_1, value_2 (diastolic pressure; missing for the other kinds), decimal128(6, 2).
+    """
+    count = len(kind)
+    halves = split_pair(value).columns
+    raw = np.column_stack([_plain_numbers(half) for half in halves])
+    kinds = np.array(kind.to_pylist(), dtype=object)
+    written = np.array([normalise_code(u or "") for u in unit.to_pylist()], dtype=object)
+    result = np.full((count, 2), np.nan)
+    converted, bad = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    for name, units in _VITAL_UNITS.items():
+        rows = np.flatnonzero(kinds == name)
+        if not len(rows):
+            continue
+        options = np.stack([raw[rows] * u.factor + u.offset for u in units.values()])  # (units, rows, 2)
+        plausible = np.stack([_is_plausible(name, option) for option in options])
+        stated = np.array([list(units).index(u) if u in units else 0 for u in written[rows].tolist()])
+        fits_stated = plausible[stated, np.arange(len(rows))]
+        # Units of one factor (次/分, bpm) are no alternatives to each other.
+        distinct = np.array([list(units.values()).index(u) == n for n, u in enumerate(units.values())])
+        others = plausible & distinct[:, None]
+        only_other = ~fits_stated & (others.sum(axis=0) == 1)
+        chosen = np.where(only_other, np.argmax(others, axis=0), stated)
+        result[rows] = np.round(options[chosen, np.arange(len(rows))], _VITAL_PLACES[name])
+        converted[rows] = only_other
+        bad[rows] = ~fits_stated & ~only_other
+    unreadable = np.isnan(raw[:, 0]) & value.is_valid().to_numpy(zero_copy_only=False)
+    result[bad] = np.nan
+    columns = tuple(
+        pc.cast(pa.array(result[:, n], pa.float64(), from_pandas=True), pa.decimal128(6, 2)) for n in range(2)
+    )
+    return Outcome(
+        columns, {"out_of_range": bad & ~unreadable, "bad_number": unreadable}, {"unit_converted": converted}
+    )
+
+
+def _is_plausible(kind: str, values: np.ndarray) -> np.ndarray:
+    """(rows, 2) in the stored unit → (rows,) bool."""
+    first, second = values[:, 0], values[:, 1]
+    with np.errstate(invalid="ignore"):
+        if kind == "blood_pressure":
+            (low, high), (low_2, high_2) = PLAUSIBLE["systolic"], PLAUSIBLE["diastolic"]
+            return (first >= low) & (first <= high) & (second >= low_2) & (second <= high_2) & (first > second)
+        low, high = PLAUSIBLE[kind]
+        return (first >= low) & (first <= high) & np.isnan(second)
+
+
+def _plain_numbers(column: pa.Array) -> np.ndarray:
+    """float64; NaN where missing or no plain number."""
+    trimmed = pc.utf8_trim_whitespace(column)
+    numeric = pc.match_substring_regex(trimmed, r"^-?\d{1,9}(\.\d+)?$")
+    return pc.cast(pc.if_else(numeric, trimmed, pa.scalar(None, pa.string())), pa.float64()).to_numpy(
+        zero_copy_only=False
+    )
 
 
 @transform
 def split_pair(column: pa.Array, *, separator: str = "/") -> Outcome:
     """`138/86` as two texts; a single value leaves the second missing."""
     parts = pc.split_pattern(pc.fill_null(column, ""), separator, max_splits=1)
-    first = pc.list_element(parts, 0)
-    counts = pc.list_value_length(parts)
-    padded = pc.binary_join_element_wise(column, pa.scalar(""), pa.scalar(separator))
-    second = pc.list_element(pc.split_pattern(pc.fill_null(padded, separator), separator, max_splits=2), 1)
-    second = pc.if_else(pc.equal(counts, 2), second, pa.scalar(None, pa.string()))
-    return Outcome((pc.if_else(column.is_valid(), first, pa.scalar(None, pa.string())), second))
+    rows = parts.to_pylist()
+    first = pa.array([row[0] or None for row in rows], pa.string())
+    second = pa.array([row[1] or None if len(row) > 1 else None for row in rows], pa.string())
+    return Outcome((first, second))
+
+
+@transform
+def integer_list(column: pa.Array, *, length: int, maxima: Sequence[int]) -> Outcome:
+    """`4,4,3,…` as whole numbers, each from 0 to its maximum; another number of them, or one beyond: an error."""
+
+    def decide(value: str) -> list[int] | None:
+        parts = [part.strip() for part in value.split(",")]
+        if len(parts) != length or not all(part.isascii() and part.isdigit() for part in parts):
+            return None
+        numbers = [int(part) for part in parts]
+        return numbers if all(number <= top for number, top in zip(numbers, maxima, strict=True)) else None
+
+    cleaned = _clean(column)
+    result = _distinct(cleaned, decide, pa.list_(pa.int16()))
+    return Outcome((result,), {"bad_number": _lost(cleaned, result)})

@@ -6,9 +6,21 @@ Belongs here: bytes to text. Does not belong here: what a text means (transforms
 """
 
 from migration.readers.gb18030_csv import CsvReader
-from migration.readers.manifest import Manifest, read_manifest
+from migration.readers.manifest import Manifest, check_files, combined_sha256, read_manifest
 from migration.readers.mysql_dump import DumpReader
+from migration.readers.several import ChainedReader, JoinedReader
 from migration.readers.source import SourceReader
 from migration.readers.workbook import WorkbookReader
 
-__all__ = ["CsvReader", "DumpReader", "Manifest", "SourceReader", "WorkbookReader", "read_manifest"]
+__all__ = [
+    "ChainedReader",
+    "CsvReader",
+    "DumpReader",
+    "JoinedReader",
+    "Manifest",
+    "SourceReader",
+    "WorkbookReader",
+    "check_files",
+    "combined_sha256",
+    "read_manifest",
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,7 +50,10 @@ class DumpReader:
         Raises:
             HuiyangError: see `SourceReader.verify`; also when the table is not in the dump.
         """
-        counts = count_rows(self.path)
+        if not self.path.is_file():
+            raise HuiyangError(f"{self.path} is missing.", "Copy the export again, completely.")
+        state = self.path.stat()
+        counts = _verified(self.path, state.st_size, state.st_mtime_ns)
         if self.table not in counts:
             raise HuiyangError(
                 f"{self.path} has no table {self.table}.",
@@ -67,6 +71,12 @@ class DumpReader:
                 gathered = []
         if gathered:
             yield pa.concat_tables(gathered)
+
+
+@lru_cache(maxsize=8)
+def _verified(path: Path, size: int, modified_ns: int) -> dict[str, int]:
+    """`count_rows`, once for all tables of a dump."""
+    return count_rows(path)
 
 
 def count_rows(path: Path) -> dict[str, int]:
@@ -97,7 +107,7 @@ def _statements(path: Path, wanted: str | None) -> Iterator[tuple[str, list[str]
     """
     columns: dict[str, list[str]] = {}
     creating: str | None = None
-    last_table, footer = "the dump", False
+    last_table, footer, line = "the dump", False, 0
     with open_binary(path) as handle:
         lines = enumerate(handle, start=1)
         for line, raw in lines:
@@ -136,7 +146,7 @@ def _statements(path: Path, wanted: str | None) -> Iterator[tuple[str, list[str]
                     )
                 yield last_table, names, body, start
         if creating is not None or not footer:
-            raise _truncated(path, last_table, line if path.stat().st_size else 0)
+            raise _truncated(path, last_table, line)
 
 
 def _truncated(path: Path, table: str, line: int) -> HuiyangError:
