@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -74,7 +75,7 @@ def read_versions(path: Path = REQUIRED_FIELDS_FILE) -> tuple[RequiredFieldsVers
     except (yaml.YAMLError, ValidationError) as error:
         raise HuiyangError(f"{path.name} is not valid: {error}", "Correct the file; see its first lines.") from error
     ordered = sorted(versions, key=lambda version: version.effective_from)
-    for earlier, later in zip(ordered, ordered[1:], strict=False):
+    for earlier, later in pairwise(ordered):
         if earlier.effective_until is None or earlier.effective_until >= later.effective_from:
             raise HuiyangError(
                 f"{path.name}: versions {earlier.version} and {later.version} are in force on the same day.",

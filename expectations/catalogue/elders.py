@@ -26,9 +26,7 @@ from operational_app.elders.models import (
     Sex,
 )
 
-BAD_ID_NUMBER = text_list(
-    [s.value for s in IdNumberStatus if s not in (IdNumberStatus.VALID, IdNumberStatus.MISSING)]
-)
+BAD_ID_NUMBER = text_list([s.value for s in IdNumberStatus if s not in (IdNumberStatus.VALID, IdNumberStatus.MISSING)])
 _ACTIVE = "status = 'active'"
 _RESIDENT_AT_PERIOD_END = is_open("admitted_on", "discharged_on", "{period_end}")
 #: Care relations are of these kinds (operational_app.elders.models.CareRelation).
@@ -87,7 +85,9 @@ MEDICAL_HISTORY = Subject(
     owner=Owner.TOWN,
     lookups=(
         parent("elder", "elder_id", "elder"),
-        repeated("medical_history", ("elder_id", "condition_group"), "condition_repeated", "condition_group <> 'other'"),
+        repeated(
+            "medical_history", ("elder_id", "condition_group"), "condition_repeated", "condition_group <> 'other'"
+        ),
         Lookup(
             {"assessment_has_dementia": "latest.has_dementia"},
             "left join (select distinct on (elder_id) elder_id, has_dementia from {records}.int_assessment"
@@ -126,7 +126,9 @@ _LEVEL_DUE = (
     f" then least({_LEVEL_OF_TOTAL} + 1, 4) else {_LEVEL_OF_TOTAL} end)"
 )
 _LEVEL_ON_FILE = (
-    "(case ability_level " + " ".join(f"when '{level.value}' then {i}" for i, level in enumerate(AbilityLevel)) + " end)"
+    "(case ability_level "
+    + " ".join(f"when '{level.value}' then {i}" for i, level in enumerate(AbilityLevel))
+    + " end)"
 )
 
 ASSESSMENT = Subject(

@@ -54,7 +54,8 @@ FAMILY_BED = Subject(
         Lookup(
             {"organization_is_bed_provider": "provider.organization_id is not null"},
             "left join (select distinct organization_id from {records}.int_organization_kind"
-            " where kind in ('bed_provider', 'institution')) as provider on provider.organization_id = record.organization_id",
+            " where kind in ('bed_provider', 'institution')) as provider"
+            " on provider.organization_id = record.organization_id",
         ),
     ),
 )

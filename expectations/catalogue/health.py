@@ -69,7 +69,8 @@ RULES: tuple[Rule, ...] = (
             f"(kind = '{kind.value}' and value_1 not between {lo} and {hi})"
             for kind, (lo, hi) in PLAUSIBLE_VALUE_1.items()
         )
-        + f" or (kind = 'blood_pressure' and value_2 not between {PLAUSIBLE_DIASTOLIC[0]} and {PLAUSIBLE_DIASTOLIC[1]})",
+        + " or (kind = 'blood_pressure' and value_2 not between"
+        f" {PLAUSIBLE_DIASTOLIC[0]} and {PLAUSIBLE_DIASTOLIC[1]})",
         recommendation="核对设备与计量单位（血糖 mg/dL、体温 °F 须换算）；误测的登记更正。",
     ),
     Rule(
