@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -42,9 +43,34 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
     # Code and subprocesses that read the environment find the tests' installation, never the developer's.
     os.environ["HUIYANG_HOME"] = str(home / "session")
-    os.environ["HUIYANG_FRONT_DOOR_PORT"] = "18443"
-    os.environ["HUIYANG_FIRST_INTERNAL_PORT"] = "18500"
+    first = _first_of_free_ports(4)
+    os.environ["HUIYANG_FRONT_DOOR_PORT"] = str(first)
+    os.environ["HUIYANG_FIRST_INTERNAL_PORT"] = str(first + 1)
     get_settings.cache_clear()
+
+
+def _first_of_free_ports(count: int) -> int:
+    """Two test runs at once meet rarely: each begins to look at a place of its own."""
+    for first in range(20000 + os.getpid() % 1000 * 10, 32000, 10):
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture(scope="session")
+def port_settings() -> Callable[[], dict[str, int]]:
+    """Makes settings with ports of their own, for tests that start processes beside the session's."""
+
+    def make() -> dict[str, int]:
+        first = _first_of_free_ports(4)
+        return {"front_door_port": first, "first_internal_port": first + 1}
+
+    return make
 
 
 @contextmanager
@@ -131,9 +157,8 @@ def installation(bare_server: Settings) -> Settings:
 def demo_installation(installation: Settings) -> Settings:
     """`installation` with the old platform's demo export migrated into it, and the demo accounts."""
     from migration.load import run_migration
-    from operational_app.accounts import ensure_demo_accounts
-
     from migration.sample import write_export
+    from operational_app.accounts import ensure_demo_accounts
 
     write_export(installation.legacy_export_dir, Scale.DEMO, installation.seed, None)
     run_migration(installation, installation.legacy_export_dir, None)

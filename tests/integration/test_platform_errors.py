@@ -21,7 +21,7 @@ from huiyang.settings import PROJECT_ROOT, Settings
 
 def huiyang(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """The command line as its users run it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUIYANG_")}
+    environment = {name: value for name, value in os.environ.items() if name != "HUIYANG_POSTGRES_ADMIN_URL"}
     return subprocess.run(
         [sys.executable, "-c", "from huiyang.cli import main; main()", *arguments],
         env=environment | {f"HUIYANG_{name.upper()}": value for name, value in variables.items()},
@@ -68,14 +68,14 @@ def small_disk() -> Iterator[Callable[[int], Path]]:
 def test_a_taken_port_names_who_has_it(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = huiyang("up", home=str(home), front_door_port=str(port), first_internal_port="19600")
+        result = huiyang("up", home=str(home), front_door_port=str(port))
     assert_clear(result, f"Port {port} is taken by process {os.getpid()} ", "HUIYANG_FRONT_DOOR_PORT")
     assert not (home / "postgres").exists()
 
 
 def test_too_little_space_is_said_before_any_work(small_disk: Callable[[int], Path]) -> None:
     folder = small_disk(64)
-    result = huiyang("up", home=str(folder / "home"), front_door_port="19443", first_internal_port="19600")
+    result = huiyang("up", home=str(folder / "home"))
     assert_clear(result, "GiB are free", "Free some space")
     assert not (folder / "home" / "postgres").exists()
 
@@ -101,20 +101,20 @@ def test_a_full_disk_is_said(small_disk: Callable[[int], Path]) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_said() -> None:
-    result = huiyang("up", home="/proc/huiyang", front_door_port="19443", first_internal_port="19600")
+    result = huiyang("up", home="/proc/huiyang")
     assert_clear(result, "Cannot write to /proc/huiyang", "HUIYANG_HOME")
 
 
 def test_a_home_that_is_a_file_is_said(home: Path) -> None:
     home.write_text("a file")
-    result = huiyang("up", home=str(home), front_door_port="19443", first_internal_port="19600")
+    result = huiyang("up", home=str(home))
     assert_clear(result, "Cannot (write to|read)", "")
 
 
 def test_a_second_up_is_refused(home: Path) -> None:
     settings = Settings(home=home)
     with exclusive(settings, "up"):
-        result = huiyang("up", home=str(home), front_door_port="19443", first_internal_port="19600")
+        result = huiyang("up", home=str(home))
     assert_clear(result, f"huiyang up, process {os.getpid()}", "Wait until it ends", exit_code=4)
     assert not (home / "postgres").exists()
 
@@ -124,7 +124,7 @@ def test_an_unreachable_postgres_is_said(home: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"postgresql://administrator:hunter2@127.0.0.1:{port}/postgres"
-    result = huiyang("up", home=str(home), front_door_port="19443", first_internal_port="19600", postgres_admin_url=url)
+    result = huiyang("up", home=str(home), postgres_admin_url=url)
     huiyang("down", home=str(home))
     assert_clear(result, "PostgreSQL does not answer", "HUIYANG_POSTGRES_ADMIN_URL")
     assert "hunter2" not in result.stderr + result.stdout

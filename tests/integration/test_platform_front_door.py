@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -84,25 +84,11 @@ class Door:
         return response.status, {k.lower(): v for k, v in response.getheaders()}, json.loads(body) if body else {}
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports in a row, as an installation uses them."""
-    for first in range(21000, 30000, 10):
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return list(range(first, first + count))
-    raise AssertionError("no free ports")
-
-
 @contextmanager
-def running_door() -> Iterator[Settings]:
-    """Caddy under a configuration as `up` writes it, on ports of its own."""
-    front, *internal = _free_ports(4)
+def running_door(ports: dict[str, int]) -> Iterator[Settings]:
+    """Caddy under a configuration as `up` writes it, with a home of its own."""
     with tempfile.TemporaryDirectory(prefix="huiyang-door-") as home:
-        settings = Settings(home=Path(home), front_door_port=front, first_internal_port=internal[0])
+        settings = Settings(home=Path(home), **ports)
         for folder in (settings.run_dir, settings.log_dir):
             folder.mkdir()
         front_door.write_configuration(settings)
@@ -135,9 +121,9 @@ def upstream(port: int, release: threading.Event) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[Door]:
+def door(port_settings: Callable[[], dict[str, int]]) -> Iterator[Door]:
     release = threading.Event()
-    with running_door() as settings, ExitStack() as stack:
+    with running_door(port_settings()) as settings, ExitStack() as stack:
         for port in (settings.app_port, settings.superset_port, settings.dagster_port):
             stack.enter_context(upstream(port, release))
         yield Door(settings, release)
@@ -232,7 +218,7 @@ def test_the_access_log_holds_no_query_no_header_no_full_address(door: Door) -> 
     assert log.stat().st_mode & 0o077 == 0
 
 
-def test_a_web_socket_passes_and_is_asked_for_its_session_again() -> None:
+def test_a_web_socket_passes_and_is_asked_for_its_session_again(port_settings: Callable[[], dict[str, int]]) -> None:
     async def echo(connection: Any) -> None:
         async for message in connection:
             await connection.send(f"{connection.request.headers['X-Huiyang-User']} {message}")
@@ -254,5 +240,5 @@ def test_a_web_socket_passes_and_is_asked_for_its_session_again() -> None:
             assert json.loads(refusal.value.response.body)["path"] == "/sign-in"  # the client follows the redirect
             return answer
 
-    with running_door() as settings, upstream(settings.app_port, threading.Event()):
+    with running_door(port_settings()) as settings, upstream(settings.app_port, threading.Event()):
         assert asyncio.run(talk(settings)) == "li.auditor hello"

@@ -25,11 +25,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
+def settings(port_settings: Callable[[], dict[str, int]]) -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="huiyang-supervised-") as home:
-        settings = Settings(
-            home=Path(home) / "home", front_door_port=19443, first_internal_port=19500, postgres_admin_url=None
-        )
+        settings = Settings(home=Path(home) / "home", postgres_admin_url=None, **port_settings())
         server.initialise(settings)
         try:
             yield settings
