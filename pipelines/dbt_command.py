@@ -5,10 +5,12 @@ dbt writes its manifest and logs below the installation's home, so that two inst
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +26,8 @@ from huiyang.settings import PROJECT_ROOT, Settings
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
 _REFERENCE = PROJECT_ROOT / "huiyang" / "reference"
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 #: What dbt parses: a change in one of these needs a new manifest.
 _PARSED_SUFFIXES = frozenset({".sql", ".yml", ".csv", ".md"})
 
@@ -33,10 +37,13 @@ def target_path(settings: Settings) -> Path:
     return settings.home / "dbt" / "target"
 
 
-def dbt_environment(settings: Settings) -> dict[str, str]:
-    """Variables that `profiles.yml` reads, and where dbt writes.
+def dbt_environment(settings: Settings, variables: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """What `profiles.yml` and the macro `setting` read, and where dbt writes.
 
     dbt scrubs the value of what begins with DBT_ENV_SECRET from its logs.
+
+    Args:
+        variables: of `dbt_variables`; without them the defaults of dbt_project.yml hold.
     """
     parameters = connection_parameters(Login.BUILD, settings)
     return {
@@ -50,6 +57,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "DBT_TARGET_PATH": str(target_path(settings)),
         "DBT_LOG_PATH": str(settings.log_dir / "dbt"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "HUIYANG_BUILD": json.dumps(variables) if variables else "",
     }
 
 
@@ -72,28 +80,17 @@ def dbt_variables(periods: Sequence[Period], cut_off: int, build_id: int) -> dic
     }
 
 
-def build_arguments(variables: Mapping[str, Any], selection: str) -> list[str]:
-    """Arguments of the one `dbt build` of a refresh.
-
-    Without unit tests: they check the models, not the data, and the test suite runs them.
-    """
-    return [
-        "build",
-        "--select", selection,
-        "--exclude-resource-type", "unit_test",
-        "--vars", json.dumps(variables),
-    ]  # fmt: skip
-
-
-def run_dbt(settings: Settings, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Runs dbt and waits.
+def run_dbt(
+    settings: Settings, arguments: Sequence[str], variables: Mapping[str, Any] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs dbt and waits; for anything but a refresh's build.
 
     Raises:
         HuiyangError: dbt failed; the message carries what it said last.
     """
     result = subprocess.run(
         [str(DBT_EXECUTABLE), *arguments],
-        env=os.environ | dbt_environment(settings),
+        env=os.environ | dbt_environment(settings, variables),
         cwd=DBT_PROJECT, capture_output=True, text=True,
     )  # fmt: skip
     if result.returncode:
@@ -102,6 +99,30 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> subprocess.Complete
             f"Look into {settings.log_dir / 'dbt' / 'dbt.log'}.",
         )
     return result
+
+
+def build_command(selection: str) -> list[str]:
+    """The one `dbt build` of a refresh.
+
+    Without unit tests: they check the models, not the data, and the test suite runs them.
+    """
+    return [str(DBT_EXECUTABLE), "build", "--select", selection, "--exclude-resource-type", "unit_test"]
+
+
+def start_build_process(settings: Settings, selection: str, variables: Mapping[str, Any]) -> subprocess.Popen[str]:
+    """Starts the `dbt build` of a refresh; its output is one JSON event a line.
+
+    It dies with this process: an orphan would go on building into the work of the next refresh.
+    """
+    return subprocess.Popen(
+        build_command(selection),
+        env=os.environ | dbt_environment(settings, variables) | {"DBT_LOG_FORMAT": "json"},
+        cwd=DBT_PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_die_with_parent,
+    )  # fmt: skip
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def ensure_manifest(settings: Settings) -> Path:

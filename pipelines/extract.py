@@ -215,3 +215,38 @@ def _ensure_raw_tables(warehouse: psycopg.Connection, tables: list[LogTable]) ->
 def _plain(kind: str) -> str:
     """`NUMERIC(14, 2)` and `numeric(14,2)`, `double precision` and `float8` are the same type."""
     return kind.lower().replace(" ", "").replace("character varying", "text")
+
+
+def newest_cut_off(settings: Settings) -> tuple[int, datetime]:
+    """Transaction id and time of the newest finished extraction.
+
+    Raises:
+        HuiyangError: nothing was extracted yet.
+    """
+    with build_connection(settings) as warehouse:
+        row = warehouse.execute(
+            "select txid_to, cut_off_at from raw.extract_batch where finished_at is not null"
+            " order by batch_id desc limit 1"
+        ).fetchone()
+    if row is None:
+        raise HuiyangError("Nothing was extracted yet.", "Run `huiyang refresh`, which begins with it.")
+    return row[0], row[1]
+
+
+def find_cut_off(settings: Settings, cut_off: int) -> tuple[int, datetime]:
+    """The same for an earlier extraction, by the transaction id at which it ended.
+
+    Raises:
+        HuiyangError: no extraction ended there, so `raw` may lack changes below it or hold some above.
+    """
+    with build_connection(settings) as warehouse:
+        row = warehouse.execute(
+            "select txid_to, cut_off_at from raw.extract_batch where finished_at is not null and txid_to = %s"
+            " order by batch_id limit 1",
+            [cut_off],
+        ).fetchone()
+    if row is None:
+        raise HuiyangError(
+            f"No extraction ended at the cut-off {cut_off}.", "`huiyang release list` shows the cut-offs of releases."
+        )
+    return row[0], row[1]

@@ -92,6 +92,7 @@ class Release:
     completeness_denominator: int
     error_numerator: int
     error_denominator: int
+    critical_violations: int
     as_of: datetime
     cut_off: int
     started_by: str
@@ -152,6 +153,24 @@ def start_build(
                 [(mart, str(period), row[0]) for mart, filled in marts.items() for period in filled],
             )
     return Build(row[0], target.cadence, target, lane, cut_off, as_of)
+
+
+def running_build(settings: Settings) -> Build:
+    """The build of the run that holds the lock.
+
+    Raises:
+        HuiyangError: none is running: the step was started alone.
+    """
+    with build_connection(settings) as connection:
+        row = connection.execute(
+            "select build_id, cadence, period, lane, cut_off, as_of from release.build where state = 'running'"
+            " order by build_id desc limit 1"
+        ).fetchone()
+    if row is None:
+        raise HuiyangError(
+            "There is no build to judge.", "Run the whole job (monthly_refresh or half_yearly_refresh), not one asset."
+        )
+    return Build(row[0], Cadence(row[1]), Period.parse(row[2]), Lane(row[3]), row[4], row[5])
 
 
 def abandon_unfinished_builds(settings: Settings) -> int:
@@ -662,7 +681,7 @@ _RELEASES = """
 select r.release_id, r.cadence, r.period, r.lane, r.state, c.release_id is not null as is_current, r.publishable,
     r.accepted_by_figures and r.reviewed_by is not null and r.lane = 'official' as accepted,
     r.completeness_numerator, r.completeness_denominator, r.error_numerator, r.error_denominator,
-    r.as_of, r.cut_off, r.started_by, r.reviewed_by, r.published_at, r.report_folder
+    r.critical_violations, r.as_of, r.cut_off, r.started_by, r.reviewed_by, r.published_at, r.report_folder
 from release.release r left join release.current_release c using (release_id)
 """
 
@@ -686,9 +705,48 @@ def get_release(settings: Settings, release_id: int) -> Release:
     return release
 
 
+def release_of_run(settings: Settings, dagster_run_id: str) -> Release:
+    """The release that a run of Dagster made.
+
+    Raises:
+        HuiyangError: it made none.
+    """
+    with connect(Login.BUILD, settings) as connection, connection.cursor(row_factory=class_row(Release)) as cursor:
+        release = cursor.execute(
+            _RELEASES + " join release.build b on b.build_id = r.build_id where b.dagster_run_id = %s"
+            " order by release_id desc limit 1",
+            [dagster_run_id],
+        ).fetchone()
+    if release is None:
+        raise HuiyangError("This run made no release.", "Run the whole job, not one asset.")
+    return release
+
+
+def first_built_period(settings: Settings, release_id: int) -> str:
+    """The first period that a release's build filled: its own, or an earlier one where history was missing."""
+    with connect(Login.BUILD, settings) as connection:
+        row = connection.execute(
+            "select min(v.period) from release.version v join release.release r using (build_id) where release_id = %s",
+            [release_id],
+        ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
 def release_events(settings: Settings, release_id: int) -> list[dict[str, Any]]:
     """What happened to a release, in order."""
     with connect(Login.BUILD, settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             "select * from release.event where release_id = %s order by event_id", [release_id]
         ).fetchall()
+
+
+def has_official(settings: Settings, period: Period) -> bool:
+    """Whether what is published of a period is official."""
+    with connect(Login.BUILD, settings) as connection:
+        row = connection.execute(
+            "select count(*) from release.release_item join release.current_release using (release_id)"
+            " where cadence = %s and period = %s and lane = 'official'",
+            [period.cadence, str(period)],
+        ).fetchone()
+    return bool(row and row[0])

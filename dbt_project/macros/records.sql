@@ -15,7 +15,7 @@
 
 {# The target period's last month. #}
 {% macro target_month() -%}
-{%- set period_end = var('period_end') -%}
+{%- set period_end = setting('period_end') -%}
 {{ period_end[:4] | int * 12 + period_end[5:7] | int - 1 }}
 {%- endmacro %}
 
@@ -58,7 +58,7 @@ select
     {{ last_month() }} as valid_to_month
 from {{ ref('stg_' ~ table) }} as event
 {{ survivor_join(table, 'event') }}
-where event.change_txid < {{ var('cut_off') }}
+where event.change_txid < {{ setting('cut_off') }}
 {% else %}
 select
     {{ record_columns(table, 'version') }},
@@ -67,7 +67,7 @@ select
 from (
     with known as (
         select * from {{ ref('stg_' ~ table) }}
-        where change_txid < {{ var('cut_off') }}
+        where change_txid < {{ setting('cut_off') }}
     ),
 
     revised as (select id from known group by id having count(*) > 1),
@@ -126,7 +126,7 @@ where record.valid_from_month <= {{ target_month() }} and {{ target_month() }} <
 
 {# Whether a business date lies in the target period. #}
 {% macro in_period(day) -%}
-{{ day }} between date '{{ var('period_start') }}' and date '{{ var('period_end') }}'
+{{ day }} between date '{{ setting('period_start') }}' and date '{{ setting('period_end') }}'
 {%- endmacro %}
 
 {# Divisions above a village, from its code (GB/T 2260 and its extension: 2+2+2+3+3 digits). #}

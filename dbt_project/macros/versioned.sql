@@ -32,11 +32,11 @@
         database=this.database, schema='store', identifier=this.identifier, type='table') -%}
     {%- set columns = mart_column_names() | join(', ') -%}
     {%- set versions = run_query(
-        "select version_id, period from release.version where build_id = " ~ var('build_id')
+        "select version_id, period from release.version where build_id = " ~ setting('build_id')
         ~ " and mart = '" ~ this.identifier ~ "' order by version_id").rows -%}
     {%- if not versions -%}
         {{ exceptions.raise_compiler_error(
-            this.identifier ~ ' has no versions in build ' ~ var('build_id') ~ ': start a build with `huiyang refresh`') }}
+            this.identifier ~ ' has no versions in build ' ~ setting('build_id') ~ ': start a build with `huiyang refresh`') }}
     {%- endif -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}

@@ -67,6 +67,8 @@ def prepare(settings: Settings) -> dict[str, str]:
             path.write_text(text)
     # With its driver: SQLAlchemy 2.1 takes psycopg 3 by default, with which Dagster's NOTIFY fails.
     url = sqlalchemy_url(Login.DAGSTER, settings, driver="psycopg2")
+    # Hundreds of small events a run: a crash of the machine may cost the last of them, which decide nothing.
+    url = url.update_query_dict({"options": "-csynchronous_commit=off"})
     return {
         "DAGSTER_HOME": str(settings.dagster_home),
         DATABASE_VARIABLE: url.render_as_string(hide_password=False),

@@ -9,7 +9,7 @@ with recursive link as (
             change_op,
             row_number() over (partition by id order by change_id desc) as recency
         from {{ ref('stg_elder_merge') }}
-        where change_txid < {{ var('cut_off') }}
+        where change_txid < {{ setting('cut_off') }}
     ) as latest
     where recency = 1 and change_op <> 'D' and reverted_at is null
 ),

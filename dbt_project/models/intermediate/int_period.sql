@@ -5,7 +5,7 @@ select
     {{ month_number('period_end') }} as month_number
 from (
     values
-    {% for period in var('periods') -%}
+    {% for period in setting('periods') -%}
     ('{{ period.period }}', date '{{ period.period_end }}'){{ ',' if not loop.last }}
     {% endfor -%}
 ) as given (period, period_end)

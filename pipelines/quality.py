@@ -1,0 +1,84 @@
+"""Between the build and the release: calls the quality gate, its reports and its delivery to the app's inbox.
+
+`expectations` is imported inside the functions: Great Expectations takes seconds to import, which the code location
+must not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from huiyang.database import Login, connect
+from huiyang.settings import Settings
+from pipelines.release import Build, Release, Verdict, get_release, set_report_folder
+from pipelines.session import Progress
+
+if TYPE_CHECKING:
+    from expectations.gate import GateResult
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The gate's result as releases need it.
+
+    Attributes:
+        quality_rows: rows of mart_quality_month, by column name.
+        gate: what reports and delivery take.
+    """
+
+    verdict: Verdict
+    quality_rows: list[dict[str, Any]]
+    gate: GateResult
+
+
+def judge(settings: Settings, build: Build, progress: Progress) -> Judgement:
+    """Runs the gate on the records of the running build."""
+    from expectations.gate import run_gate
+
+    gate = run_gate(settings, str(build.period), build.period.end_date, record_schema="candidate", progress=progress)
+    rows = [dict(row) for row in gate.theme_results]
+    return Judgement(_verdict(gate, rows), rows, gate)
+
+
+def _verdict(gate: GateResult, rows: Iterable[Mapping[str, Any]]) -> Verdict:
+    rows = list(rows)
+
+    def total(*columns: str) -> int:
+        return sum(row[column] or 0 for row in rows for column in columns)
+
+    return Verdict(
+        publishable=gate.publishable,
+        accepted_by_figures=gate.accepted_by_figures,
+        completeness_numerator=total("field_filled_count", "record_present_count"),
+        completeness_denominator=total("field_due_count", "record_due_count"),
+        error_numerator=total("error_record_count"),
+        error_denominator=total("record_count"),
+        critical_violations=sum(r.violation_count for r in gate.rule_results if r.severity == "critical"),
+    )
+
+
+def report_and_deliver(settings: Settings, release_id: int, judgement: Judgement) -> Release:
+    """Writes the acceptance reports and sends the results to the app's inbox. Safe to run again."""
+    from expectations.deliver import deliver
+    from expectations.report import write_reports
+
+    folder = write_reports(settings, get_release(settings, release_id), judgement.gate)
+    set_report_folder(settings, release_id, str(folder.relative_to(settings.report_dir)))
+    release = get_release(settings, release_id)
+    deliver(settings, release, judgement.gate)
+    return release
+
+
+def tell_state(settings: Settings, release: Release) -> None:
+    """Lets the app's users see that a release was published, and what it replaced."""
+    with connect(Login.INBOX, settings) as connection:
+        connection.execute(
+            "update inbox.release_result set state = 'superseded' where state = 'published' and release_id <> %s",
+            [release.release_id],
+        )
+        connection.execute(
+            "update inbox.release_result set state = %s, published_at = %s, accepted = %s where release_id = %s",
+            [release.state, release.published_at, release.accepted, release.release_id],
+        )
