@@ -29,7 +29,7 @@ _TARGETS = ((1.0, 1.0), (0.76, 0.97), (0.54, 0.70), (0.36, 0.48), (0.05, 0.30))
 #: Reason (old platform's words).
 FIRST, ROUTINE, PROMPT, REVIEW, OTHER = range(5)
 _REASONS = ["首次评估", "常规评估", "即时评估", "复评", "其他"]
-_SURNAMES_OF_ASSESSORS = 60
+_ASSESSOR_COUNT = 60
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def make_assessments(
     events = random.choice(4, count, p=[0.93, 0.05, 0.015, 0.005])
     # What the person can do, before the standard's step for dementia and the like; it wanes from year to year.
     target = np.maximum(population.ability[person] - (dementia | mental | (events >= 2)), 0)
-    target = np.maximum(target - (nth == 0) * (random.random(count) < 0.15), 0)
+    target = np.maximum(target - (nth == 0) * (random.random(count) < 0.15), dementia)
     low, high = np.array([t[0] for t in _TARGETS])[target], np.array([t[1] for t in _TARGETS])[target]
     capacity = random.uniform(low, high)
     noise = random.normal(0, 0.08, (count, len(ITEM_MAXIMA))) - _DIFFICULTY
@@ -111,11 +111,10 @@ def assessment_sheet(
     count = len(assessments.person)
     assessors = providers.of_kind(ASSESSOR)
     by_county = assessors[population.county[assessments.person] % len(assessors)]
-    names = people.whole_names(
-        _SURNAMES_OF_ASSESSORS, np.full(60, 2), np.full(60, np.datetime64("1985-05-05")), random
-    ).to_pylist()
-    one = random.integers(0, _SURNAMES_OF_ASSESSORS, count)
-    other = (one + random.integers(1, _SURNAMES_OF_ASSESSORS, count)) % _SURNAMES_OF_ASSESSORS
+    born = np.full(_ASSESSOR_COUNT, np.datetime64("1985-05-05"))
+    names = people.whole_names(_ASSESSOR_COUNT, np.full(_ASSESSOR_COUNT, people.FEMALE), born, random).to_pylist()
+    one = random.integers(0, _ASSESSOR_COUNT, count)
+    other = (one + random.integers(1, _ASSESSOR_COUNT, count)) % _ASSESSOR_COUNT
     scores = number(assessments.scores[:, 0])
     for item in range(1, len(ITEM_MAXIMA)):
         scores = join(scores, ",", number(assessments.scores[:, item]))

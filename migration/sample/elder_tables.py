@@ -216,10 +216,9 @@ def make_elder_rows(population: Population, places: Places, random: np.random.Ge
     """One record a person, and those that should not be there."""
     count = population.count
     registered = seconds_of(population.registered) + office_seconds(count, random)
-    doubled = choose("elder_duplicate", np.flatnonzero(population.status == LIVING), random, of=count)
-    again = random_days(
-        np.minimum(population.registered[doubled] + 20, LAST_DAY), np.full(len(doubled), LAST_DAY), random
-    )
+    settled = (population.status == LIVING) & (population.registered < LAST_DAY - 60)
+    doubled = choose("elder_duplicate", np.flatnonzero(settled), random, of=count)
+    again = random_days(population.registered[doubled] + 20, np.full(len(doubled), LAST_DAY), random)
     deleted = np.sort(random.choice(count, round(count * DELETED_SHARE), replace=False))
     person = np.concatenate([np.arange(count), doubled, deleted])
     kind = np.repeat([ORIGINAL, DUPLICATE, DELETED], [count, len(doubled), len(deleted)])

@@ -8,7 +8,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from migration.sample.files import sha256_of
 from migration.sample.institutions import make_institutions, make_stays
 from migration.sample.people import FEMALE
 from migration.sample.places import make_places
-from migration.sample.population import LIVING, ORDINARY, Population, make_population
+from migration.sample.population import DECEASED, LIVING, MOVED, ORDINARY, Population, make_population
 from migration.sample.volumes import VOLUMES
 
 #: Raised with every change that alters bytes of an export, so that an older one is made anew.
@@ -120,7 +120,7 @@ def write_export(directory: Path, scale: Scale, seed: int, progress: Progress | 
             f"The export cannot be written to {directory}: {error.strerror}.",
             "Free space on the disk or choose another folder (a city export takes some 2 GB), then run it again.",
         ) from error
-    return summary
+    return replace(summary, directory=directory)
 
 
 def read_manifest(directory: Path) -> ExportSummary | None:
@@ -257,10 +257,27 @@ def _write(directory: Path, scale: Scale, seed: int, progress: Progress) -> Expo
         rows |= health.write_vital_signs(
             directory, watched, population, records, volumes, truth, random("jiankang"), report
         )
-    with steps.step("manifest"):
+    with steps.step("checksums"):
         truth.write(directory)
-        summary = _summary(directory, scale, seed, rows, population, truth, steps)
-        _write_manifest(summary)
+        files = _files(directory, rows)
+    living = population.status == LIVING
+    summary = ExportSummary(
+        directory=directory,
+        scale=scale,
+        seed=seed,
+        generator_version=GENERATOR_VERSION,
+        files=files,
+        rows=rows,
+        counts={
+            "elders": int(living.sum()),
+            "elders_women": int((living & (population.sex == FEMALE)).sum()),
+            "elders_deceased": int((population.status == DECEASED).sum()),
+            "elders_moved_away": int((population.status == MOVED).sum()),
+        },
+        dirt={kind: truth.counts.get(kind, 0) for kind in KINDS},
+        seconds=steps.seconds,
+    )
+    _write_manifest(summary)
     return summary
 
 
@@ -298,27 +315,15 @@ def _vital_candidates(
     )
 
 
-def _summary(
-    directory: Path, scale: Scale, seed: int, rows: dict[str, int], population: Population, truth: Truth, steps: _Steps
-) -> ExportSummary:
+def _files(directory: Path, rows: dict[str, int]) -> tuple[ExportedFile, ...]:
+    """The files that hold the rows, by name."""
     by_file: dict[str, int] = {}
     for name, count in rows.items():
         file = name if (directory / name).is_file() else name.split("/")[0]
         by_file[file] = by_file.get(file, 0) + count
-    files = tuple(
+    return tuple(
         ExportedFile(name, count, (directory / name).stat().st_size, sha256_of(directory / name))
         for name, count in sorted(by_file.items())
-    )
-    living = population.status == LIVING
-    counts = {
-        "elders": int(living.sum()),
-        "elders_women": int((living & (population.sex == FEMALE)).sum()),
-        "elders_deceased": int((population.status == 1).sum()),
-        "elders_moved_away": int((population.status == 2).sum()),
-    }
-    dirt = {kind: truth.counts.get(kind, 0) for kind in KINDS}
-    return ExportSummary(
-        directory, scale, seed, GENERATOR_VERSION, files, rows, counts, dirt, seconds=dict(steps.seconds)
     )
 
 

@@ -111,7 +111,7 @@ def make_family_beds(
     resident[stays.person] = True
     age = population.age_on(LAST_DAY)
     free = ~resident & (age > 66)
-    weight = (0.3 + population.ability * 3.0) * np.exp((age - 70) / 12) * np.where(population.category < 4, 4.0, 1.0)
+    weight = (0.04 + population.ability * 3.0) * np.exp((age - 70) / 12) * np.where(population.category < 4, 4.0, 1.0)
     dead = _draw(
         np.flatnonzero(free & (population.status == DECEASED) & (population.died > FIRST_DAY + 90)),
         weight,

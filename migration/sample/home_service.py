@@ -60,6 +60,7 @@ _DAY_LONGEST = np.array([60, 52, 60, 62, 90])
 _WEEKDAY_WEIGHTS = np.array([1.0, 1.0, 1.0, 1.0, 0.95, 0.45, 0.22])
 _PLAN_WEEKS = 26
 _COPY_SHARE = 0.35
+_LEAVING_SHARE = 0.12
 _MEALS = np.array([item.category == "A01" for item in ITEMS])
 _CHUNK = 200_000
 
@@ -185,7 +186,7 @@ def _make_plans(
     random: np.random.Generator,
 ) -> Plans:
     worker, weekday, part_of_day = _slots(slots, len(workers.code), random)
-    first, end = _chains(len(worker), random)
+    first, end = _chains(worker, random)
     exists = first < np.minimum(end, _WEEKS)
     # A plan may serve the recipient of the worker's slot before it: several visits a week.
     same_worker = np.r_[False, worker[1:] == worker[:-1]]
@@ -249,15 +250,23 @@ def _slots(slots: int, workers: int, random: np.random.Generator) -> tuple[np.nd
     return np.repeat(np.arange(workers), each), place // len(_DAY_STARTS), place % len(_DAY_STARTS)
 
 
-def _chains(slots: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """First and end week of each slot's plans, one after the other; some slots open later than the window."""
+def _chains(worker: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """First and end week of each slot's plans, one after the other; some slots open later than the window.
+
+    Some workers leave, and their slots end with them.
+    """
+    slots = len(worker)
+    leaves = np.where(
+        random.random(worker.max() + 1) < _LEAVING_SHARE, random.integers(20, 145, worker.max() + 1), _WEEKS
+    )
+    last = leaves[worker]
     opened = np.where(random.random(slots) < 0.42, -random.integers(0, 20, slots), random.integers(0, 150, slots))
     first, end = [], []
     current = opened
     while (current < _WEEKS).any():
         length = 6 + random.exponential(_PLAN_WEEKS, slots).astype(int)
-        first.append(np.maximum(current, 0))
-        end.append(current + length)
+        first.append(np.minimum(np.maximum(current, 0), last))
+        end.append(np.minimum(current + length, last))
         current = current + length + random.exponential(3.0, slots).astype(int)
     return np.stack(first, axis=1), np.stack(end, axis=1)
 

@@ -17,7 +17,7 @@ from migration.sample.elder_tables import ElderRows
 from migration.sample.files import Sheet, cells, write_workbook
 from migration.sample.people import FEMALE, MALE
 from migration.sample.places import Places
-from migration.sample.population import DECEASED, IN_INSTITUTION, LIVING, Population
+from migration.sample.population import ALONE, DECEASED, IN_INSTITUTION, LIVING, Population
 from migration.sample.volumes import Volumes
 
 FILE = "jigou.xlsx"
@@ -169,7 +169,10 @@ def make_stays(
     )
     _assign_deaths(stays, institutions, population, ended, random)
     _assign_living(stays, institutions, population, random)
-    population.living[stays.person[stays.current]] = IN_INSTITUTION
+    residents = stays.person[stays.current]
+    left_behind = population.spouse[residents]
+    population.living[left_behind[left_behind >= 0]] = ALONE
+    population.living[residents] = IN_INSTITUTION
     first = np.full(population.count, np.datetime64("2100-01-01"))
     np.minimum.at(first, stays.person, stays.admitted)
     population.registered = np.minimum(population.registered, first - random.integers(1, 90, population.count))
@@ -253,9 +256,9 @@ def _assign_living(
     returning = random.choice(went_home, round(len(went_home) * _READMITTED_SHARE), replace=False)
     replaceable = np.setdiff1d(np.flatnonzero(stays.reason != DEATH), returning)
     for earlier in returning.tolist():
-        later = int(random.choice(replaceable))
-        same_county = county[later] == county[earlier]
-        if same_county and stays.admitted[later] > stays.left[earlier] + 5:
+        fits = (county[replaceable] == county[earlier]) & (stays.admitted[replaceable] > stays.left[earlier] + 5)
+        if fits.any():
+            later = int(random.choice(replaceable[fits]))
             stays.person[later] = stays.person[earlier]
             replaceable = replaceable[replaceable != later]
 

@@ -54,7 +54,7 @@ LOOK_ALIKES = {
 #: Prefixes that, as far as known, no public mobile network uses.
 _MOBILE_PREFIXES = np.array([154, 160, 161, 163, 164, 168, 169])
 
-#: Division prefix of ID numbers by county. Elders of 吴川, 廉江 and 雷州 (海康) mostly hold those of abolished counties.
+#: Division prefix of ID numbers by county: elders of 吴川, 廉江 and 雷州 mostly hold those of abolished counties.
 _ID_PREFIXES: dict[str, dict[int, float]] = {
     "440802": {440802: 8, 440803: 1, 440821: 0.5, 440824: 0.5},
     "440803": {440803: 8, 440802: 1, 440824: 0.7, 440822: 0.3},

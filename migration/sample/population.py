@@ -176,6 +176,9 @@ def make_population(scale: Scale, places: Places, random: np.random.Generator) -
     for shared in (longitude, latitude, house_number, living):
         shared[second] = shared[spouse[second]]
     category, second_category = _categories(sex, age_group, marital, random)
+    diseases = _diseases(age_group, random)
+    # Nobody with dementia is assessed as intact.
+    ability = np.maximum(_weighted(_ABILITY[age_group], random), diseases >> DEMENTIA & 1)
     return Population(
         village=village,
         county=county,
@@ -194,8 +197,8 @@ def make_population(scale: Scale, places: Places, random: np.random.Generator) -
         given=people.given_names(sex, born, random),
         id_body=people.id_numbers(people.id_prefixes(county, places.county_codes, random), born, sex),
         mobile=np.where(random.random(count) < 0.93 - 0.11 * age_group, people.mobiles(count, random), 0),
-        ability=_weighted(_ABILITY[age_group], random),
-        diseases=_diseases(age_group, random),
+        ability=ability,
+        diseases=diseases,
         education=_education(sex, age_group, random),
         category=category,
         second_category=second_category,
@@ -222,7 +225,7 @@ def _cells_to_persons(cells: np.ndarray, random: np.random.Generator) -> tuple[n
 def _dates(
     age_group: np.ndarray, status: np.ndarray, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Days of birth, death and moving away. Age counts on the last day, of the deceased on the day of death."""
+    """Days of birth, death and moving away. Age counts on the last day, of those gone on the day they went."""
     count = len(age_group)
     never = np.full(count, np.datetime64("NaT"), dtype="datetime64[D]")
     died, moved = never.copy(), never.copy()
@@ -232,7 +235,7 @@ def _dates(
     )
     away = status == MOVED
     moved[away] = random_days(np.full(away.sum(), FIRST_DAY), np.full(away.sum(), LAST_DAY - 5), random)
-    counted_on = np.where(gone, died, LAST_DAY)
+    counted_on = np.where(gone, died, np.where(away, moved, LAST_DAY))
     # Within a group the younger years are a little fuller; beyond 85 ages thin out.
     within = 5 * (1 - np.sqrt(1 - random.random(count) * 0.75)) / (1 - np.sqrt(0.25))
     beyond = np.minimum(random.exponential(4.0, count), 22.5)
