@@ -6,10 +6,13 @@ as if they were right.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
+from flask import Flask, Response, request
 
 OVERLAY_FILE = Path(__file__).parent / "translations" / "zh.yaml"
 LOCALE = "zh"
@@ -39,8 +42,18 @@ def merged_pack(catalogue: dict[str, Any], overlay: dict[str, list[str]]) -> dic
     return catalogue | {"locale_data": {"superset": messages}}
 
 
-def install_overlay() -> None:
-    """Puts the merged pack where Superset looks first; the wheel's files stay as they are."""
-    from superset.translations import utils
+def install(app: Flask) -> None:
+    """Answers the front end's request for its texts with the merged pack; the wheel's files stay as they are."""
+    from superset.translations.utils import get_language_pack
 
-    utils.ALL_LANGUAGE_PACKS[LOCALE] = merged_pack(utils.get_language_pack(LOCALE), load_overlay())
+    pack = json.dumps(merged_pack(get_language_pack(LOCALE) or {}, load_overlay()), ensure_ascii=False)
+    etag = hashlib.sha256(pack.encode()).hexdigest()
+
+    @app.before_request
+    def answer_language_pack() -> Response | None:
+        if request.endpoint != "Superset.language_pack":
+            return None
+        response = Response(pack, mimetype="application/json")
+        response.set_etag(etag)
+        response.headers["Cache-Control"] = "no-cache"
+        return response.make_conditional(request)

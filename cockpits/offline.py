@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from string import Template
 from typing import Any
 
 from flask import Flask, Response, request
@@ -54,25 +52,14 @@ SANITIZATION_EXTENSIONS: dict[str, Any] = {
 }
 
 
-#: Superset's own error pages are English and ask a public host for their font.
-_ERROR_PAGE = Template((Path(__file__).parent / "pages" / "error.html").read_text(encoding="utf-8"))
-_ERROR_TEXTS = {
-    404: ("没有这个页面", "地址可能已变更，请从工作台重新进入。"),
-    500: ("页面暂时打不开", "请稍后再试；仍打不开时，请联系系统管理员。"),
-}
-
-
 def install(app: Flask) -> None:
-    """Serves Superset's scripts without the telemetry address, and error pages of our own."""
+    """Serves Superset's scripts without the telemetry address."""
 
     @app.after_request
-    def keep_inside(response: Response) -> Response:
+    def without_telemetry(response: Response) -> Response:
         if response.status_code == 200 and request.path.startswith("/static/assets/") and request.path.endswith(".js"):
             response.direct_passthrough = False
             script = response.get_data()
             if _TELEMETRY in script:
                 response.set_data(script.replace(_TELEMETRY, _EMPTY_PICTURE))
-        elif response.mimetype == "text/html" and (texts := _ERROR_TEXTS.get(response.status_code)):
-            response.direct_passthrough = False
-            response.set_data(_ERROR_PAGE.substitute(title=texts[0], advice=texts[1]))
         return response

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask
 from flask_appbuilder.const import AUTH_REMOTE_USER
 
-from cockpits import language, offline, theme
+from cockpits import language, offline, pages, theme
 from cockpits.sign_in import FrontDoorSecurityManager
 from huiyang.database import Login, sqlalchemy_url
 from huiyang.secret_store import load_secrets
@@ -69,8 +69,7 @@ ENABLE_CORS = False
 BABEL_DEFAULT_LOCALE = "zh"
 BABEL_DEFAULT_TIMEZONE = str(BUSINESS_TIMEZONE)
 LANGUAGES = {"zh": {"flag": "cn", "name": "简体中文"}}
-# d3 knows no 万. A metric that counts in 万 is shown with its currency format `$`, whose suffix says so.
-D3_FORMAT = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", "万"]}
+D3_FORMAT = {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["¥", ""]}
 D3_TIME_FORMAT = language.TIME_FORMAT
 CURRENCIES = ["CNY"]
 CSV_EXPORT = {"encoding": "utf-8-sig"}
@@ -145,5 +144,6 @@ LOG_LEVEL = "WARNING"
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:
     """Runs once, when the application is made."""
-    language.install_overlay()
+    language.install(app)
     offline.install(app)
+    pages.install(app)

@@ -81,6 +81,15 @@ WALL = DashboardTheme(
             "colorTextSecondary": "#A9C4E6",
             "colorBorder": "#1D4170",
             "colorBorderSecondary": "#163459",
+            "colorSplit": "#17375F",
+        },
+        # No buttons 全选/反选 in legends, text large enough to be read from across a room, no axis text left out.
+        "echartsOptionsOverrides": {
+            "legend": {"selector": False, "itemWidth": 12, "itemHeight": 10, "textStyle": {"fontSize": 12}},
+            "textStyle": {"fontSize": 12},
+        },
+        "echartsOptionsOverridesByChartType": {
+            "pie": {"legend": {"right": 8, "top": "middle", "itemGap": 12}},
         },
     },
 )

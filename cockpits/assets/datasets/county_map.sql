@@ -1,5 +1,5 @@
 -- One row a county: its outline as an SVG path and its figures in the shown period. Equirectangular at the middle
--- latitude; the drawing is 1000 units wide. Label point: the centroid of the county's largest ring.
+-- latitude; the drawing is 1000 units wide. Centre: the centroid of the county's largest ring.
 with points as (
     select
         boundary.county_code,
@@ -66,23 +66,43 @@ outlines as (
         county_code,
         county_name,
         string_agg(path, '' order by area desc) as path,
-        (array_agg(round(centre_x::numeric, 1) order by area desc))[1] as label_x,
-        (array_agg(round(centre_y::numeric, 1) order by area desc))[1] as label_y,
-        sum(area) as area
+        (array_agg(round(centre_x::numeric, 1) order by area desc))[1] as centre_x,
+        (array_agg(round(centre_y::numeric, 1) order by area desc))[1] as centre_y
     from rings
     group by county_code, county_name
+),
+
+-- Names do not fit into the small counties, so each county is labelled at the nearer side, from top to bottom.
+sides as (
+    select
+        outlines.*,
+        rank() over (order by centre_x) * 2 <= count(*) over () as is_left
+    from outlines
+),
+
+labelled as (
+    select
+        sides.*,
+        round(
+            (
+                (row_number() over (partition by sides.is_left order by sides.centre_y) - 0.5)
+                / count(*) over (partition by sides.is_left) * bounds.height * bounds.scale
+            )::numeric, 0
+        ) as label_y,
+        round((bounds.height * bounds.scale)::numeric, 0) as drawing_height
+    from sides
+    cross join bounds
 )
 
 select
-    outlines.county_code,
-    outlines.county_name,
-    outlines.path,
-    outlines.label_x,
-    outlines.label_y,
-    round((bounds.height * bounds.scale)::numeric, 1) as drawing_height,
-    -- Two names do not fit into one small county: it gets its label beside the coast.
-    outlines.area < 12000 as is_small,
-    rank() over (order by outlines.area < 12000 desc, outlines.label_y) as row_from_top,
+    labelled.county_code,
+    labelled.county_name,
+    labelled.path,
+    labelled.centre_x,
+    labelled.centre_y,
+    labelled.is_left,
+    labelled.label_y,
+    labelled.drawing_height,
     month.elder_count,
     month.elder_80_count,
     month.institution_count,
@@ -90,8 +110,7 @@ select
     month.family_bed_count,
     round(100.0 * month.elder_80_count / nullif(month.elder_count, 0), 1) as elder_80_percent,
     ntile(5) over (order by month.elder_count) as level
-from outlines
-cross join bounds
+from labelled
 inner join published.current_release as release on release.period not like '%H%'
 left join published.mart_overview_month as month
-    on outlines.county_code = month.unit_code and release.period = month.period
+    on labelled.county_code = month.unit_code and release.period = month.period

@@ -1,0 +1,46 @@
+"""Superset's pages as our readers get them: usable on a phone, and Chinese where something goes wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, render_template, request
+from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
+
+from cockpits.compile import PHONE_SUFFIX
+from cockpits.definitions import load_definitions
+
+TEMPLATES_DIR = Path(__file__).parent / "templates"
+#: Below this width a board's phone layout is shown.
+PHONE_BELOW_PIXELS = 768
+
+#: Superset's own error pages are English and ask a public host for their font.
+_ERROR_TEXTS = {
+    403: ("没有查看权限", "这个驾驶舱没有对您的角色开放；如需查看，请联系系统管理员。"),
+    404: ("没有这个页面", "地址可能已变更，请从工作台重新进入。"),
+    500: ("页面暂时打不开", "请稍后再试；仍打不开时，请联系系统管理员。"),
+}
+
+
+def install(app: Flask) -> None:
+    """Puts our templates before Superset's, which stay reachable under `upstream/`."""
+    upstream = app.jinja_loader
+    loaders = [FileSystemLoader(TEMPLATES_DIR)]
+    if upstream is not None:
+        loaders += [upstream, PrefixLoader({"upstream": upstream})]
+    app.jinja_loader = ChoiceLoader(loaders)
+    boards = [name for name, board in load_definitions().dashboards.items() if "phone" in board.source]
+
+    @app.context_processor
+    def phone() -> dict[str, Any]:
+        return {"phone_boards": boards, "phone_suffix": PHONE_SUFFIX, "phone_below_pixels": PHONE_BELOW_PIXELS}
+
+    @app.after_request
+    def error_page(response: Response) -> Response:
+        texts = _ERROR_TEXTS.get(response.status_code)
+        if texts and request.accept_mimetypes.best == "text/html" and not request.path.startswith(("/api/", "/static/")):
+            response.direct_passthrough = False
+            response.mimetype = "text/html"
+            response.set_data(render_template("error.html", title=texts[0], advice=texts[1]))
+        return response
