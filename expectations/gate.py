@@ -7,6 +7,7 @@ stored must equal what was counted. A rule that cannot run is a critical failure
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -180,8 +181,8 @@ def _run_subject(
     found = connection.execute("select to_regclass(%s)", [table.as_string(connection)]).fetchone()
     if found is None or found[0] is None:
         return [RuleResult.of(rule, 0, 1, f"缺少记录表 {subject.relation}") for rule in rules]
-    _make_view(connection, subject, records)
-    problems = _unplannable(connection, subject, rules)
+    unusable = _make_view(connection, subject, records)
+    problems = _unplannable(connection, subject, rules, unusable)
     runnable = [rule for rule in rules if rule.id not in problems]
     outcomes: dict[str, Outcome] = runner.run(_view(subject), runnable) if runnable else {}
     problems |= {rule_id: outcome.problem for rule_id, outcome in outcomes.items() if outcome.problem}
@@ -203,19 +204,21 @@ def _view(subject: Subject) -> str:
     return f"subject_{subject.table}"
 
 
-def _make_view(connection: psycopg.Connection, subject: Subject, records: RecordPeriod) -> None:
-    """The subject as a view, which Great Expectations can read; without the lookups that cannot be planned."""
+def _make_view(connection: psycopg.Connection, subject: Subject, records: RecordPeriod) -> dict[str, str]:
+    """The subject as a view, which Great Expectations can read.
+
+    Returns:
+        for each column that its lookups could not give, why; the view is made without it.
+    """
     view = f"{store.SCHEMA}.{_view(subject)}"
     connection.execute(f"drop view if exists {view}")  # type: ignore[arg-type]
-    try:
+    if _problem(connection, subject_sql(subject, records)) is None:
         connection.execute(f"create view {view} as {subject_sql(subject, records)}")  # type: ignore[arg-type]
-    except psycopg.ProgrammingError:
-        usable = [
-            lookup
-            for lookup in lookups_of(subject)
-            if _problem(connection, subject_sql(subject, records, [lookup])) is None
-        ]
-        connection.execute(f"create view {view} as {subject_sql(subject, records, usable)}")  # type: ignore[arg-type]
+        return {}
+    problems = {lookup: _problem(connection, subject_sql(subject, records, [lookup])) for lookup in lookups_of(subject)}
+    usable = [lookup for lookup, problem in problems.items() if problem is None]
+    connection.execute(f"create view {view} as {subject_sql(subject, records, usable)}")  # type: ignore[arg-type]
+    return {column: problem for lookup, problem in problems.items() if problem for column in lookup.columns}
 
 
 def _drop_views(connection: psycopg.Connection) -> None:
@@ -223,8 +226,14 @@ def _drop_views(connection: psycopg.Connection) -> None:
         connection.execute(f"drop view if exists {store.SCHEMA}.{_view(subject)}")  # type: ignore[arg-type]
 
 
-def _unplannable(connection: psycopg.Connection, subject: Subject, rules: Sequence[Rule]) -> dict[str, str]:
-    """Rule id → why PostgreSQL cannot plan it, for example a column that is missing."""
+def _unplannable(
+    connection: psycopg.Connection, subject: Subject, rules: Sequence[Rule], unusable: dict[str, str]
+) -> dict[str, str]:
+    """Rule id → why PostgreSQL cannot plan it, for example a column that is missing.
+
+    Args:
+        unusable: columns of the subject that are missing, and why.
+    """
     view = f"{store.SCHEMA}.{_view(subject)}"
 
     def plan(these: Sequence[Rule]) -> str | None:
@@ -233,16 +242,25 @@ def _unplannable(connection: psycopg.Connection, subject: Subject, rules: Sequen
 
     if plan(rules) is None:
         return {}
-    found = {rule.id: plan([rule]) for rule in rules}
-    return {rule_id: f"无法在 {subject.relation} 上执行（{problem}）" for rule_id, problem in found.items() if problem}
+    found = {}
+    for rule in rules:
+        if problem := plan([rule]):
+            causes = sorted({unusable[word] for word in re.findall(r"\w+", rule.predicate) if word in unusable})
+            found[rule.id] = f"{subject.relation}：" + "；".join(causes or [problem])
+    return found
 
 
 def _problem(connection: psycopg.Connection, query: str) -> str | None:
+    """Why PostgreSQL cannot plan a query, in Chinese where it is what happens: something is missing."""
     try:
         with connection.transaction():
             connection.execute(f"explain {query}")  # type: ignore[arg-type]
     except psycopg.ProgrammingError as error:
-        return str(error.diag.message_primary)
+        message = str(error.diag.message_primary)
+        name = re.sub(r'^(column|relation) "?(.+?)"? does not exist$', r"\2", message)
+        if isinstance(error, psycopg.errors.UndefinedColumn):
+            return f"缺少列 {name}"
+        return f"缺少表 {name}" if isinstance(error, psycopg.errors.UndefinedTable) else message
     return None
 
 

@@ -73,7 +73,7 @@ class Owner(StrEnum):
     PLATFORM = "平台运维"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lookup:
     """What a record is compared with: at most one row for each record.
 

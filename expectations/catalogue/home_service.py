@@ -109,7 +109,7 @@ PHOTO = Subject(
     theme=Theme.HOME_SERVICE,
     name="服务照片",
     owner=Owner.PROVIDER,
-    lookups=(parent("service_order", "order_id", "order", ("started_at", "finished_at")),),
+    lookups=(parent("service_order", "order_id", "visit", ("started_at", "finished_at")),),
 )
 
 EVALUATION = Subject(
@@ -119,7 +119,7 @@ EVALUATION = Subject(
     name="服务评价",
     owner=Owner.PROVIDER,
     lookups=(
-        parent("service_order", "order_id", "order", ("finished_at", "status")),
+        parent("service_order", "order_id", "visit", ("finished_at", "status")),
         repeated("evaluation", ("order_id",), "order_repeated"),
     ),
 )
@@ -388,9 +388,9 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.WARNING,
         title="照片拍摄时间不在服务时段内",
         definition="服务照片应在服务开始前 30 分钟至结束后 30 分钟之间拍摄。",
-        applies="taken_at is not null and order_started_at is not null and order_finished_at >= order_started_at",
-        violated="taken_at < order_started_at - interval '30 minutes'"
-        " or taken_at > order_finished_at + interval '30 minutes'",
+        applies="taken_at is not null and visit_started_at is not null and visit_finished_at >= visit_started_at",
+        violated="taken_at < visit_started_at - interval '30 minutes'"
+        " or taken_at > visit_finished_at + interval '30 minutes'",
         recommendation="核实是否使用旧照片，按存疑流程处理。",
     ),
     code_rule(PHOTO, "moment", PhotoMoment),
@@ -423,8 +423,8 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.ERROR,
         title="评价时间早于服务结束",
         definition="评价须在服务结束之后。",
-        applies="order_finished_at is not null",
-        violated="evaluated_at < order_finished_at",
+        applies="visit_finished_at is not null",
+        violated="evaluated_at < visit_finished_at",
         recommendation="核实是否代评；属实的按存疑流程处理。",
     ),
     Rule(
@@ -434,8 +434,8 @@ RULES: tuple[Rule, ...] = (
         severity=Severity.WARNING,
         title="对未完成的工单作了评价",
         definition="只有已完成（含事后作废）的工单可以评价。",
-        applies="order_found",
-        violated="order_status in ('cancelled', 'returned')",
+        applies="visit_found",
+        violated="visit_status in ('cancelled', 'returned')",
         recommendation="核实工单状态，或作废评价。",
     ),
     reference_rule(ENTITLEMENT, "elder", "老人", "elder_id"),
