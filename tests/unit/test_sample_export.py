@@ -759,7 +759,8 @@ def _tree_hash(directory: Path) -> str:
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process(export: Export, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from huiyang.settings import Scale; from migration.sample import write_export;"
+        "import sys; from pathlib import Path; from huiyang.settings import Scale;"
+        "from migration.sample import write_export;"
         f"write_export(Path(sys.argv[1]), Scale.DEMO, {SEED})"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "America/New_York", "LC_ALL": "C"}
@@ -785,8 +786,6 @@ class Stop(BaseException):
 def small_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few of everything but elders, where only the call matters."""
     few = replace(
-        VOLUMES[Scale.DEMO], orders=400, vital_signs=2_000, photo_files=12, beds=300, residents=120, family_beds=60
-    )
         VOLUMES[Scale.DEMO], orders=400, vital_signs=2_000, photo_files=12, beds=300, residents=120, family_beds=60
     )
     monkeypatch.setitem(VOLUMES, Scale.DEMO, few)
