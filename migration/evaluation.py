@@ -100,7 +100,7 @@ def evaluate(
     evaluation = Evaluation(mapping, source, count)
     for f in mapping.shared:
         _fill(evaluation, f, None, surroundings)
-    for number, target in enumerate(mapping.targets):
+    for number, target in mapping.numbered_targets:
         if not target.each:
             _fill_slot(evaluation, target, number, _rows_with(evaluation, target), surroundings)
             continue

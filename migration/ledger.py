@@ -65,7 +65,7 @@ def register_sources(connection: psycopg.Connection, mappings: Sequence[Mapping]
                 )
             )
         ids[mapping.name] = row[0]
-        for number, target in enumerate(mapping.targets):
+        for number, target in mapping.numbered_targets:
             connection.execute(
                 "insert into migration.source_target values (%s, %s, %s)"
                 " on conflict (source_id, target_no) do update set target_table = excluded.target_table",

@@ -232,7 +232,7 @@ class _Migration:
             care_relations=care_relations,
             seconds=time.monotonic() - started,
         )
-        report_files = write_report(self._connection, self._settings.report_dir / "migration", summary)
+        report_files = write_report(self._connection, self._settings.report_dir / "migration", summary, self._mappings)
         finish_run(self._connection, self._run.run_id, "done" if summary.is_complete else "failed")
         progress("done", 1.0)
         return MigrationSummary(**{**summary.__dict__, "report_files": report_files})
@@ -302,9 +302,8 @@ class _Migration:
                 by_name = {mapping.name: mapping for mapping in self._mappings}
                 targets = []
                 for name in reference.source:
-                    tables = [target.table for target in by_name[name].targets]
-                    number = tables.index(reference.table) if reference.table else 0
-                    targets.append((self._source_ids[name], number))
+                    numbers = {target.table: number for number, target in by_name[name].numbered_targets[::-1]}
+                    targets.append((self._source_ids[name], numbers[reference.table] if reference.table else 0))
                 table = reference.table or by_name[reference.source[0]].primary.table
                 lookup = LedgerLookup(
                     self._connection,
@@ -343,9 +342,9 @@ class _Migration:
             return DumpReader(path, table)
         reader: SourceReader = WorkbookReader(path, table, required, mapping.header_row)
         if mapping.join:
-            columns = (mapping.join.on, *mapping.join.take)
+            columns = (mapping.join.by, *mapping.join.take)
             other = WorkbookReader(path, mapping.join.table, columns, mapping.header_row)
-            reader = JoinedReader(reader, other, mapping.join.on, mapping.join.take)
+            reader = JoinedReader(reader, other, mapping.join.by, mapping.join.take)
         return reader
 
 

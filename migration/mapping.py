@@ -176,7 +176,7 @@ class Ordered(_Strict):
 
 
 class Target(_Strict):
-    """One table that a source row fills. The first target of a mapping is the one the ledger counts.
+    """One table that a source row fills.
 
     Args:
         fields: its columns.
@@ -260,12 +260,12 @@ class Join(_Strict):
 
     Args:
         table: the other table or sheet.
-        on: the column that both have; of several rows with one value the last counts.
+        by: the column that both have; of several rows with one value the last counts.
         take: its column → the name that it gets here.
     """
 
     table: str
-    on: str
+    by: str
     take: dict[str, str]
 
 
@@ -284,7 +284,8 @@ class Mapping(_Strict):
         key: source columns that identify a row; empty: the line number does.
         alternate_key: another column by which other sources refer to a row.
         reject: column → value → reason: rows that are quarantined at sight (deleted over there).
-        source_columns: further columns of the source that are known and of no use to us, each with the reason.
+        titles: what users call the source's columns, where their names say nothing.
+        unused_columns: further columns of the source, each with the reason why nothing takes it.
         codes: code lists, theirs → ours.
         shared: working columns, computed before the targets.
         targets: see Target.
@@ -306,6 +307,7 @@ class Mapping(_Strict):
     key: Names = ()
     alternate_key: str | None = None
     reject: dict[str, dict[str, str]] = {}
+    titles: dict[str, str] = {}
     unused_columns: dict[str, str] = {}
     codes: dict[str, dict[str, str]] = {}
     shared: tuple[FieldMapping, ...] = ()
@@ -314,7 +316,14 @@ class Mapping(_Strict):
 
     @property
     def primary(self) -> Target:
-        return self.targets[0]
+        """The target that the ledger counts: the first that is not shared."""
+        return next(target for target in self.targets if not target.match_on)
+
+    @property
+    def numbered_targets(self) -> list[tuple[int, Target]]:
+        """The targets in their order, each with its number in the ledger; that of the main target is 0."""
+        others = iter(range(1, len(self.targets)))
+        return [(0 if target is self.primary else next(others), target) for target in self.targets]
 
     @property
     def source_columns(self) -> tuple[str, ...]:
@@ -348,8 +357,8 @@ class Mapping(_Strict):
             tables.append(target.table)
         if self.changed_at and self.changed_at not in working:
             raise ValueError(f"changed_at {self.changed_at} is no working column")
-        if self.primary.match_on or self.primary.when:
-            raise ValueError("the first target is made for every row: it has no match_on and no when")
+        if all(target.match_on for target in self.targets) or self.primary.when:
+            raise ValueError("one target is made for every row: the first without match_on, and it has no `when`")
         return self
 
     def _check_field(self, f: FieldMapping, working: set[str], tables: list[str]) -> None:

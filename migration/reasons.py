@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 #: Code → Chinese text; {} is the source's column.
 REASON_TEXTS = {
     "missing": "“{}”缺失，该项必填",
@@ -37,6 +39,7 @@ REASON_TEXTS = {
     "repeated_value": "“{}”与另一条记录相同",
     "bed_occupied": "同一床位在此期间已有他人入住",
     "elder_elsewhere": "该老人在此期间已有入住记录",
+    "device_bound": "该设备在此期间已绑定其他床位",
     "family_bed_open": "该老人在此期间已有家庭养老床位",
     "changed_in_app": "该记录在新平台已修改，旧平台的改动未覆盖",
     "event_changed": "事件类记录不可更改，旧平台的改动未采用",
@@ -48,12 +51,16 @@ REASON_TEXTS = {
 }
 
 
-def reason_text(reason: str) -> str:
-    """The text of one `code:column`."""
+def reason_text(reason: str, titles: Mapping[str, str]) -> str:
+    """The text of one `code:column`.
+
+    Args:
+        titles: what users call the source's columns.
+    """
     code, _, column = reason.partition(":")
-    return REASON_TEXTS[code].format(column)
+    return REASON_TEXTS[code].format(titles.get(column, column))
 
 
-def reasons_text(reasons: list[str]) -> str:
+def reasons_text(reasons: Sequence[str], titles: Mapping[str, str]) -> str:
     """The texts of several, as one."""
-    return "；".join(reason_text(reason) for reason in reasons)
+    return "；".join(reason_text(reason, titles) for reason in reasons)

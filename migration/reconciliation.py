@@ -85,7 +85,7 @@ def reconcile(
         outcome: count - absent.get(outcome, 0) for outcome, count in _outcomes(connection, run_id, source_id).items()
     }
     compared = mismatched = sealed_compared = sealed_mismatched = target_rows = 0
-    for number, target in enumerate(mapping.targets):
+    for number, target in mapping.numbered_targets:
         if target.match_on:
             continue
         found, here, wrong = _compare_plain(connection, run_id, source_id, number, target)

@@ -5,6 +5,7 @@ It holds counts and reasons, no personal data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from openpyxl import Workbook
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
+from migration.mapping import Mapping
 from migration.reasons import reason_text
 
 if TYPE_CHECKING:
@@ -26,25 +28,32 @@ _COUNT_TITLES = (
 )  # fmt: skip
 _REASON_TITLES = ("数据表", "原因", "行数")
 _REASONS = """
-select s.title, r.reason, count(*)
+select s.name, r.reason, count(*)
 from migration.quarantine q join migration.source s using (source_id), unnest(q.reasons) as r (reason)
 where q.resolved_run_id is null
 group by 1, 2 order by 1, 3 desc, 2
 """
 _WARNINGS = """
-select s.title, w.warning, count(*)
+select s.name, w.warning, count(*)
 from migration.ledger l join migration.source s using (source_id), unnest(l.warnings) as w (warning)
 where l.run_id = %s and l.target_no = 0 and l.outcome <> 'quarantined'
 group by 1, 2 order by 1, 3 desc, 2
 """
 
 
-def write_report(connection: psycopg.Connection, folder: Path, summary: MigrationSummary) -> tuple[Path, ...]:
+def write_report(
+    connection: psycopg.Connection, folder: Path, summary: MigrationSummary, mappings: Sequence[Mapping]
+) -> tuple[Path, ...]:
     """Writes `run_<id>.md` and `run_<id>.xlsx` into a folder; their paths."""
+    by_name = {mapping.name: mapping for mapping in mappings}
     folder.mkdir(parents=True, exist_ok=True)
     counts = [_count_row(summary, position) for position in range(len(summary.sources))]
     reasons, warnings = (
-        [(title, reason_text(code), count) for title, code, count in connection.execute(query, parameters)]
+        [
+            (by_name[name].title, reason_text(code, by_name[name].titles), count)
+            for name, code, count in connection.execute(query, parameters)
+            if name in by_name
+        ]
         for query, parameters in ((_REASONS, None), (_WARNINGS, [summary.run_id]))
     )
     connection.commit()

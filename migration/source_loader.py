@@ -119,7 +119,7 @@ class SourceLoader:
         self._known: Known = read_known(connection, source_id)
         self._met = np.zeros(len(self._known.index), dtype=bool)
         self._natural = {
-            number: self._natural_keys(target) for number, target in enumerate(mapping.targets) if target.match_on
+            number: self._natural_keys(target) for number, target in mapping.numbered_targets if target.match_on
         }
         self._unique = {name: self._unique_values(name) for name in mapping.primary.unique}
         self._periods = {rule.key: self._existing_periods(rule) for rule in mapping.primary.exclusive}
@@ -608,7 +608,7 @@ class SourceLoader:
                     "source_key": prepared.key.take(pa.array(rows)),
                     "occurrence": pa.array(prepared.occurrence[rows].astype(np.int16)),
                     "reasons": pa.array(reasons, pa.list_(pa.string())),
-                    "reason_text": pa.array([reasons_text(r) for r in reasons]),
+                    "reason_text": pa.array([reasons_text(r, self._mapping.titles) for r in reasons]),
                     "payload": pa.array(payload, pa.binary()),
                 }
             )

@@ -200,6 +200,13 @@ def first_of(*columns: pa.Array) -> Outcome:
 
 
 @transform
+def only_where(column: pa.Array, other: pa.Array, *, value: str) -> Outcome:
+    """The column in rows where the other one says `value`, else missing."""
+    chosen = pc.fill_null(pc.equal(other, value), False)
+    return Outcome((pc.if_else(chosen, column, pa.scalar(None, column.type)),))
+
+
+@transform
 def concat(*columns: pa.Array, separator: str = "") -> Outcome:
     """The columns that hold something, joined."""
     # Not null_handling="skip": it loses rows in which every column is missing (pyarrow 26).
