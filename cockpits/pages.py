@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, render_template, request
+from flask import Blueprint, Flask, Response, render_template, request
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
 from cockpits.compile import PHONE_SUFFIX
 from cockpits.definitions import load_definitions
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
+#: Our pictures, and the tile that maps get as their ground: an empty one, since no public tile host may be asked.
+own_files = Blueprint("huiyang", __name__, static_folder="static", static_url_path="/huiyang")
+
 #: Below this width a board's phone layout is shown.
 PHONE_BELOW_PIXELS = 768
 
@@ -21,6 +24,14 @@ _ERROR_TEXTS = {
     404: ("没有这个页面", "地址可能已变更，请从工作台重新进入。"),
     500: ("页面暂时打不开", "请稍后再试；仍打不开时，请联系系统管理员。"),
 }
+
+
+@own_files.route("/tiles/<int:z>/<int:x>/<int:y>.png")
+def empty_tile(z: int, x: int, y: int) -> Response:
+    """One transparent pixel, whichever tile is asked for."""
+    response = own_files.send_static_file("empty.png")
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
 
 
 def install(app: Flask) -> None:

@@ -82,6 +82,7 @@ ENABLE_UI_THEME_ADMINISTRATION = False
 EXTRA_CATEGORICAL_COLOR_SCHEMES = [theme.CATEGORICAL_SCHEME]
 EXTRA_SEQUENTIAL_COLOR_SCHEMES = [theme.SEQUENTIAL_SCHEME]
 APP_ICON = ""  # text instead of a picture; and Superset 6.1 fails on its own picture where THEME_DARK is None
+BLUEPRINTS = [pages.own_files]
 FAVICONS: list[dict[str, str]] = []
 
 # --- features ---
