@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     home: Path = PROJECT_ROOT / "var"
     scale: Scale = Scale.DEMO
     seed: int = 20260930
+    #: A demo has accounts whose password `up` prints; an installation with real data sets HUIYANG_DEMO=false.
+    demo: bool = True
     #: An administrator's libpq URL of a PostgreSQL 15+ that is used instead of the embedded server. Only set-up
     #: uses it: it creates the databases and the logins, which then serve.
     postgres_admin_url: str | None = None

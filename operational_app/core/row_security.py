@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 _SETTING = "nullif(current_setting('huiyang.{name}', true), '')"
@@ -77,7 +77,7 @@ class ScopeSetting:
     account_id: int | None = None
 
 
-def set_scope(session: Session, scope: ScopeSetting) -> None:
+def set_scope(session: Session | Connection, scope: ScopeSetting) -> None:
     """Binds the running transaction to a scope; it ends with the transaction."""
     values: dict[str, Any] = {
         "division_lo": scope.division_lo,

@@ -1,0 +1,117 @@
+"""Demo accounts: one for each built-in role and kind of scope, all with the installation's demo password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from huiyang.secret_store import load_secrets
+from huiyang.settings import BUSINESS_TIMEZONE, Settings
+from operational_app.core.row_security import ScopeSetting
+from operational_app.identity.models import Account, RoleCode
+from operational_app.identity.passwords import hash_password, verify_password
+from operational_app.identity.scope import scope_label
+from operational_app.identity.sessions import end_sessions
+from operational_app.institutions.models import Institution, OperatingStatus
+from operational_app.organizations.models import Organization
+from operational_app.web.database import AppDatabase
+
+_CITY, _CHIKAN, _DEVELOPMENT_ZONE = "440800000000", "440802000000", "ZJ-JKQ"
+_WHOLE_CITY = ScopeSetting(division_lo="4408", division_hi="4409")
+
+
+@dataclass(frozen=True)
+class DemoAccount:
+    """What `huiyang up` prints."""
+
+    username: str
+    password: str
+    role_label: str
+    scope_label: str
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    username: str
+    display_name: str
+    role: RoleCode
+    division_code: str | None = None
+    unit_code: str | None = None
+
+
+_WANTED = (
+    _Wanted("city.leader", "市局领导", RoleCode.LEADER, division_code=_CITY),
+    _Wanted("county.leader", "赤坎区领导", RoleCode.LEADER, division_code=_CHIKAN),
+    _Wanted("zone.leader", "经开区领导", RoleCode.LEADER, unit_code=_DEVELOPMENT_ZONE),
+    _Wanted("data.staff", "数据专员", RoleCode.DATA_STAFF, division_code=_CITY),
+    _Wanted("auditor", "数据审核员", RoleCode.AUDITOR, division_code=_CITY),
+    _Wanted("operator", "运营人员", RoleCode.OPERATOR, division_code=_CITY),
+    _Wanted("system.admin", "系统管理员", RoleCode.SYSTEM_ADMINISTRATOR),
+    _Wanted("security.admin", "安全管理员", RoleCode.SECURITY_ADMINISTRATOR),
+    _Wanted("audit.admin", "审计管理员", RoleCode.AUDIT_ADMINISTRATOR),
+)
+_MANAGER = _Wanted("institution.manager", "机构管理员", RoleCode.INSTITUTION_MANAGER)
+_USERNAMES = [wanted.username for wanted in (*_WANTED, _MANAGER)]
+
+
+def ensure_demo_accounts(settings: Settings) -> list[DemoAccount]:
+    """Makes the demo accounts and gives them the installation's demo password. Safe to run again.
+
+    The institution's manager needs an institution, so the account appears once there is one. In an installation that
+    is no demo (`HUIYANG_DEMO=false`) nothing is made, and demo accounts of an earlier time are shut.
+    """
+    database = AppDatabase(settings, pool_size=1, max_overflow=0)
+    try:
+        with database.transaction(_WHOLE_CITY) as session:
+            if not settings.demo:
+                _shut(session)
+                return []
+            password = load_secrets(settings.secrets_file)["demo_password"]
+            made = [_ensure(session, wanted, password, None) for wanted in _WANTED]
+            organization = _some_institution(session)
+            if organization is not None:
+                made.append(_ensure(session, _MANAGER, password, organization))
+            return made
+    finally:
+        database.close()
+
+
+def _ensure(session: Session, wanted: _Wanted, password: str, organization: Organization | None) -> DemoAccount:
+    account = session.scalars(select(Account).where(Account.username == wanted.username)).one_or_none()
+    if account is None:
+        account = Account(username=wanted.username, password_hash=hash_password(password))
+        session.add(account)
+    elif not verify_password(account.password_hash, password):
+        account.password_hash = hash_password(password)
+    account.display_name = wanted.display_name
+    account.role = wanted.role
+    account.division_code = wanted.division_code
+    account.unit_code = wanted.unit_code
+    if account.organization_id is None and organization is not None:
+        account.organization_id = organization.id
+    account.is_active = True
+    session.flush()
+    label = scope_label(account, organization.name if organization else None)
+    return DemoAccount(wanted.username, password, wanted.role.label, label)
+
+
+def _some_institution(session: Session) -> Organization | None:
+    """The first institution that operates; the same every time."""
+    return session.scalars(
+        select(Organization)
+        .join(Institution, Institution.organization_id == Organization.id)
+        .where(Institution.operating_status == OperatingStatus.OPERATING)
+        .order_by(Organization.id)
+        .limit(1)
+    ).first()
+
+
+def _shut(session: Session) -> None:
+    shut = session.scalars(
+        update(Account).where(Account.username.in_(_USERNAMES)).values(is_active=False).returning(Account.id)
+    ).all()
+    for account_id in shut:
+        end_sessions(session, account_id, datetime.now(BUSINESS_TIMEZONE))

@@ -1,0 +1,61 @@
+"""Writes the audit trail. The app may add to it, never read or change it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from operational_app.audit.models import AuditEvent
+
+
+class Act(StrEnum):
+    """What is recorded."""
+
+    SIGN_IN = "sign_in"
+    SIGN_OUT = "sign_out"
+    ACCESS = "access"  # recorded when denied
+    ELDER_SEARCH = "elder_search"  # by name, number or phone; what was typed is not recorded
+    ELDER_READ = "elder_read"
+    ELDER_REVEAL = "elder_reveal"  # whole numbers and address shown
+    REPORT_DOWNLOAD = "report_download"
+
+
+class Outcome(StrEnum):
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DENIED = "denied"
+
+
+def record(
+    session: Session,
+    act: Act,
+    *,
+    account_id: int | None,
+    remote_address: str | None,
+    outcome: Outcome = Outcome.SUCCESS,
+    target: tuple[str, int] | None = None,
+    details: dict[str, object] | None = None,
+) -> None:
+    """Adds one event to the running transaction.
+
+    Args:
+        target: (table with schema, key) of the record that was read or changed.
+        details: what else is worth knowing; never personal data.
+    """
+    table, key = target or (None, None)
+    session.execute(
+        # Inline: the app has no right to read the row back, not even its key.
+        insert(AuditEvent)
+        .inline()
+        .values(
+            account_id=account_id,
+            action=act.value,
+            target_table=table,
+            target_id=key,
+            outcome=outcome.value,
+            remote_address=remote_address,
+            details=details or {},
+        )
+    )

@@ -1,0 +1,93 @@
+"""Signing in and out, and the front door's question who may open another application."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from huiyang.settings import COCKPIT_PATH, DAGSTER_PATH
+from operational_app.identity import sessions
+from operational_app.identity.access import Resource
+from operational_app.identity.sessions import LASTS_FOR, LOCKED_FOR, MAX_FAILURES
+from operational_app.web.errors import error_page
+from operational_app.web.gate import (
+    CHECK_PATH,
+    SESSION_COOKIE,
+    SIGN_IN_PATH,
+    forwarded_path,
+    is_navigation,
+    safe_target,
+    sign_in_address,
+)
+from operational_app.web.services import now, page, remote_address, services, session
+
+router = APIRouter()
+#: Applications behind the front door: prefix of their addresses → right.
+_APPLICATIONS = {COCKPIT_PATH: Resource.COCKPITS, DAGSTER_PATH: Resource.PIPELINES}
+_LOCKED_MINUTES = int(LOCKED_FOR.total_seconds() // 60)
+_REFUSED = f"用户名或密码不正确，或者账号已暂时锁定。连续输错 {MAX_FAILURES} 次将锁定 {_LOCKED_MINUTES} 分钟。"
+
+
+@router.get(SIGN_IN_PATH)
+def sign_in_page(request: Request, next: str = "/", expired: str = "") -> Response:
+    if request.state.actor is not None:
+        return RedirectResponse(safe_target(next), status_code=302)
+    notice = "登录已超时或已退出，请重新登录。" if expired else ""
+    return page(request, "identity/sign_in.html", title="登录", next=safe_target(next), notice=notice, error="")
+
+
+@router.post(SIGN_IN_PATH)
+def sign_in(
+    request: Request,
+    username: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "/",
+) -> Response:
+    database = services(request).database
+    token = None
+    if username and password and len(username) <= 64 and len(password) <= 256 and "\0" not in username:
+        token = sessions.sign_in(database, username.strip(), password, now(), remote_address(request))
+    if token is None:
+        return page(
+            request, "identity/sign_in.html", 401, title="登录", next=safe_target(next), notice="", error=_REFUSED,
+            username=username[:64],
+        )  # fmt: skip
+    if request.state.actor is not None:  # somebody else's session in the same browser ends
+        sessions.sign_out(session(request), request.state.actor, now(), remote_address(request))
+    response = RedirectResponse(safe_target(next), status_code=303)
+    response.set_cookie(
+        SESSION_COOKIE, token, max_age=int(LASTS_FOR.total_seconds()), secure=True, httponly=True, samesite="lax",
+        path="/",
+    )  # fmt: skip
+    return response
+
+
+@router.post("/sign-out")
+def sign_out(request: Request) -> Response:
+    sessions.sign_out(session(request), request.state.actor, now(), remote_address(request))
+    response = RedirectResponse(SIGN_IN_PATH, status_code=303)
+    response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
+    return response
+
+
+@router.get(CHECK_PATH)
+def check(request: Request) -> Response:
+    """The front door's forward_auth: who may open the application at `X-Forwarded-Uri`.
+
+    204 with `X-Huiyang-User` and `X-Huiyang-Roles` lets the request through; any other answer goes to the browser:
+    302 to the sign-in page, 401 to a script without a session, 403 where the role has no right.
+    """
+    actor = request.state.actor
+    if actor is None:
+        if not is_navigation(request):
+            return Response(status_code=401)
+        target = request.headers.get("x-forwarded-uri", "/")
+        return RedirectResponse(sign_in_address(safe_target(target)), status_code=302)
+    path = forwarded_path(request)
+    resource = next((right for prefix, right in _APPLICATIONS.items() if f"{path}/".startswith(f"{prefix}/")), None)
+    if resource is None or not actor.may(resource):
+        return error_page(request, 403)
+    return Response(status_code=204, headers={"X-Huiyang-User": actor.username, "X-Huiyang-Roles": actor.role.value})

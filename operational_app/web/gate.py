@@ -1,0 +1,260 @@
+"""The gate in front of every page: who asks, under which scope, is the form ours, and is the answer safe to show.
+
+Order of a request: static files pass; the session's cookie becomes an actor; without one only the sign-in page and
+the front door's question are open; a request that changes something must carry a form token; then the page works in
+one transaction under the actor's scope, committed before the first byte of a good answer leaves, rolled back otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote, urlsplit
+
+from anyio.to_thread import run_sync
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from operational_app.audit.service import Act, Outcome, record
+from operational_app.core.row_security import ScopeSetting
+from operational_app.identity.sessions import Actor, find_actor
+from operational_app.web.forms import (
+    FORM_COOKIE,
+    FORM_FIELD,
+    FORM_HEADER,
+    form_token,
+    form_token_is_right,
+    new_form_cookie,
+)
+from operational_app.web.services import Services, now, remote_address
+
+SESSION_COOKIE = "__Host-huiyang-session"
+STATIC_PREFIX = "/static/"
+SIGN_IN_PATH = "/sign-in"
+CHECK_PATH = "/auth/check"
+#: Open without a session. Everything else is shut, whatever is added later.
+OPEN_PATHS = frozenset({SIGN_IN_PATH, CHECK_PATH})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Forms here are short; uploads get a limit of their own where there are some.
+_LARGEST_FORM_BYTES = 1_000_000
+_SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class Gate:
+    """ASGI middleware.
+
+    Args:
+        services: what pages find at `request.state.services`.
+        refuse: makes the answer to a form that is not ours.
+    """
+
+    def __init__(self, app: ASGIApp, services: Services, refuse: Callable[[Request], Response]) -> None:
+        self._app = app
+        self._services = services
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"].startswith(STATIC_PREFIX):
+            await self._app(scope, receive, _with_static_headers(send))
+            return
+        await _Passage(self._app, self._services, self._refuse, scope, receive, send).run()
+
+
+class _Passage:
+    """One request on its way through the gate."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        services: Services,
+        refuse: Callable[[Request], Response],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self._app, self._services, self._refuse = app, services, refuse
+        self._scope, self._receive, self._send = scope, receive, send
+        self._request = Request(scope, receive)
+        self._form_cookie = self._request.cookies.get(FORM_COOKIE, "")
+        self._has_form_cookie = bool(self._form_cookie)
+
+    async def run(self) -> None:
+        request, state = self._request, self._request.state
+        token = request.cookies.get(SESSION_COOKIE)
+        actor = await run_sync(self._find_actor, token) if token else None
+        if not self._has_form_cookie:
+            self._form_cookie = new_form_cookie()
+        state.services = self._services
+        state.actor = actor
+        state.session_token = token if actor else None
+        state.csrf_token = form_token(self._services.form_key, self._form_cookie, state.session_token)
+        if actor is None and request.url.path not in OPEN_PATHS:
+            await self._answer(_ask_to_sign_in(request, was_signed_in=bool(token)))
+            return
+        if request.method not in _SAFE_METHODS and not await self._form_is_ours():
+            await self._answer(self._refuse(request))
+            return
+        session = self._services.database.session(actor.scope if actor else ScopeSetting())
+        state.session = session
+        started = False
+
+        async def send(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                if message["status"] < 400:
+                    await run_sync(session.commit)
+                else:
+                    await run_sync(session.rollback)
+                    if message["status"] == 403 and actor:
+                        await run_sync(self._record_denial, actor)
+                started = True
+                self._dress(message)
+            await self._send(message)
+
+        try:
+            await self._app(self._scope, self._receive, send)
+        except BaseException:
+            if not started:
+                await run_sync(session.rollback)
+            raise
+        finally:
+            await run_sync(session.close)
+
+    def _find_actor(self, token: str) -> Actor | None:
+        path = self._request.url.path
+        with self._services.database.transaction() as session:
+            return find_actor(session, token, now(), in_use=path != CHECK_PATH or is_a_persons_doing(self._request))
+
+    async def _form_is_ours(self) -> bool:
+        given = self._request.headers.get(FORM_HEADER)
+        if given is None:
+            body = await self._read_body()
+            if body is None:
+                return False
+            form = await Request(self._scope, _replay(body, self._receive)).form()
+            value = form.get(FORM_FIELD)
+            given = value if isinstance(value, str) else None
+            await form.close()
+            self._receive = _replay(body, self._receive)
+        return self._has_form_cookie and form_token_is_right(self._request.state.csrf_token, given)
+
+    async def _read_body(self) -> bytes | None:
+        """The whole body; None if it is too large."""
+        body = bytearray()
+        async for chunk in self._request.stream():
+            body += chunk
+            if len(body) > _LARGEST_FORM_BYTES:
+                return None
+        return bytes(body)
+
+    def _record_denial(self, actor: Actor) -> None:
+        with self._services.database.transaction() as session:
+            record(
+                session, Act.ACCESS, account_id=actor.account_id, remote_address=remote_address(self._request),
+                outcome=Outcome.DENIED, details={"path": self._request.url.path, "method": self._request.method},
+            )  # fmt: skip
+
+    async def _answer(self, response: Response) -> None:
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._dress(message)
+            await self._send(message)
+
+        await response(self._scope, self._receive, send)
+
+    def _dress(self, message: Message) -> None:
+        headers = MutableHeaders(scope=message)
+        for name, value in _SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+        if not self._has_form_cookie and self._request.url.path != CHECK_PATH:
+            cookie = Response()
+            cookie.set_cookie(FORM_COOKIE, self._form_cookie, secure=True, httponly=True, samesite="strict", path="/")
+            headers.append("set-cookie", cookie.headers["set-cookie"])
+
+
+def is_navigation(request: Request) -> bool:
+    """Whether a browser asks for a page to show, and not a script for data."""
+    mode = request.headers.get("sec-fetch-mode")
+    return mode == "navigate" if mode else "application/json" not in request.headers.get("accept", "")
+
+
+def is_a_persons_doing(request: Request) -> bool:
+    """Whether a request that the front door asks about counts as use of the session.
+
+    The pipelines' page polls as long as it is open; only its navigations count. A cockpit asks when somebody looks.
+    """
+    return is_navigation(request) or not forwarded_path(request).startswith("/dagster")
+
+
+def forwarded_path(request: Request) -> str:
+    """The path that the front door was asked for."""
+    return urlsplit(request.headers.get("x-forwarded-uri", "")).path
+
+
+def _ask_to_sign_in(request: Request, *, was_signed_in: bool) -> Response:
+    if not is_navigation(request):
+        return JSONResponse({"detail": "未登录或会话已失效"}, status_code=401)
+    # What a form was to change is lost with its session; a page is found again after signing in.
+    is_page = request.method in _SAFE_METHODS
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "") if is_page else "/"
+    return RedirectResponse(sign_in_address(target, was_signed_in=was_signed_in), status_code=302 if is_page else 303)
+
+
+def sign_in_address(target: str, *, was_signed_in: bool = False) -> str:
+    """The sign-in page that leads on to `target`, a path of ours."""
+    parts = []
+    if target not in ("", "/"):
+        parts.append(f"next={quote(target, safe='')}")
+    if was_signed_in:
+        parts.append("expired=1")
+    return SIGN_IN_PATH + (f"?{'&'.join(parts)}" if parts else "")
+
+
+def safe_target(target: str | None) -> str:
+    """`target` if it is a path of this installation, else `/`: a link must not lead a signed-in user elsewhere."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return "/"
+    if any(ord(character) < 32 or character == "\\" for character in target) or urlsplit(target).netloc:
+        return "/"
+    return target
+
+
+def _replay(body: bytes, afterwards: Receive) -> Receive:
+    """Gives a body that was read once more, then what comes after it."""
+    sent = False
+
+    async def receive() -> Message:
+        nonlocal sent
+        if sent:
+            return await afterwards()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _with_static_headers(send: Send) -> Send:
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["x-content-type-options"] = "nosniff"
+            if message["status"] == 200:
+                # Addresses of static files carry a hash of their content.
+                headers["cache-control"] = "public, max-age=31536000, immutable"
+        await send(message)
+
+    return wrapped

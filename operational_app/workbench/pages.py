@@ -1,0 +1,80 @@
+"""The workbench, and the division choices that search forms load."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from huiyang.divisions import DivisionLevel, division_tree
+from operational_app.identity.access import Resource
+from operational_app.inbox.models import Violation
+from operational_app.inbox.queries import LANES, STATES, latest_release
+from operational_app.web.back_office import MOST_LISTED
+from operational_app.web.filters import divisions_in_scope
+from operational_app.web.menu import menu_of
+from operational_app.web.rights import pages_of
+from operational_app.web.scoping import in_scope
+from operational_app.web.services import actor, now, page, services, session, today
+from operational_app.workbench.figures import cache_key, figures_for
+
+router = pages_of(Resource.WORKBENCH)
+_DESCRIPTIONS = {
+    Resource.ELDERS: "查询老人、监护人、评估、照护与服务记录",
+    Resource.INSTITUTIONS: "机构信息公开、证照、床位与入住",
+    Resource.FACILITIES: "综合服务中心、服务站、长者饭堂、日间照料",
+    Resource.PROVIDERS: "运营商、服务商、家床服务商、评估机构",
+    Resource.ORDERS: "上门服务工单与存疑",
+    Resource.QUALITY: "数据刷新的完整率、错误率与整改清单",
+    Resource.COCKPITS: "全市养老数据总览，在地图上看各县（市、区）",
+    Resource.PIPELINES: "数据刷新、血缘与检查",
+}
+
+
+@router.get("/")
+def workbench(request: Request) -> HTMLResponse:
+    work, who, on = session(request), actor(request), today()
+    rights = frozenset(resource for resource in Resource if who.may(resource))
+    figures = services(request).figures.get(
+        cache_key(who.scope, rights, on), now(), lambda: figures_for(work, who.scope, rights, on)
+    )
+    release = latest_release(work) if who.may(Resource.QUALITY) else None
+    to_mend = 0
+    if release is not None:
+        found = select(Violation.id).where(
+            Violation.release_id == release.release_id, in_scope(Violation.division_code, who.scope)
+        )
+        to_mend = work.scalar(select(func.count()).select_from(found.limit(MOST_LISTED + 1).subquery())) or 0
+    return page(
+        request,
+        "workbench/workbench.html",
+        title="工作台",
+        greeting=greeting(now()),
+        figures=figures.value,
+        figures_at=figures.at,
+        applications=[item for item in menu_of(request) if item.url != "/"],
+        descriptions=_DESCRIPTIONS,
+        release=release,
+        lanes=LANES,
+        states=STATES,
+        to_mend=min(to_mend, MOST_LISTED),
+        more_to_mend=to_mend > MOST_LISTED,
+    )
+
+
+def greeting(at: datetime) -> str:
+    """By the hour of the day in Zhanjiang."""
+    hours = ((5, "夜深了"), (9, "早上好"), (12, "上午好"), (14, "中午好"), (18, "下午好"), (24, "晚上好"))
+    return next(words for before, words in hours if at.hour < before)
+
+
+@router.get("/divisions")
+def divisions_within(request: Request, within: str) -> list[dict[str, str]]:
+    """The divisions one level below `within` that the user's scope touches."""
+    tree = division_tree()
+    if within not in tree or tree[within].level is DivisionLevel.VILLAGE:
+        return []
+    below = divisions_in_scope(actor(request).scope, tree.children(within))
+    return [{"code": division.code, "name": division.name} for division in below]
