@@ -177,8 +177,8 @@ def _score(found: frozenset[Evidence]) -> float:
         if witnesses:
             return 0.97 if witnesses == 1 else 0.99
         return 0.8 if E.SAME_VILLAGE in found else 0.6
-    if E.NAME_TYPO in found and witnesses:
-        return 0.96 if witnesses >= 2 else 0.7
+    if E.NAME_TYPO in found and witnesses:  # twins share birth, phone and home: only the number tells them apart
+        return 0.96 if E.ID_TYPO in found and witnesses >= 2 else 0.7
     return 0.2
 
 

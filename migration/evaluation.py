@@ -159,8 +159,20 @@ def _origin(mapping: Mapping, working: str) -> str:
     return working.lstrip("_")
 
 
+def _label(mapping: Mapping, f: FieldMapping) -> str:
+    """The source column that reasons of a field name."""
+    if f.about:
+        return f.about
+    return _origin(mapping, f.from_[0]) if f.from_ else f.to[0].lstrip("_")
+
+
+def _label_of(mapping: Mapping, target: Target, column: str) -> str:
+    """The same for the field that fills a target's column."""
+    return next((_label(mapping, f) for f in target.fields if column in f.to), column)
+
+
 def _fill(evaluation: Evaluation, f: FieldMapping, slot: int | None, surroundings: Surroundings) -> None:
-    label = _origin(evaluation.mapping, f.from_[0]) if f.from_ else f.to[0].lstrip("_")
+    label = _label(evaluation.mapping, f)
     relevant = np.ones(evaluation.count, dtype=bool) if slot is None else evaluation.present[slot]
     columns: tuple[pa.Array, ...]
     if f.value is not None:
@@ -254,7 +266,7 @@ def _check_order(evaluation: Evaluation, target: Target, slot: int) -> None:
         wrong = (
             np.asarray(pc.fill_null(pc.less(values[rule.end], values[rule.start]), False)) & evaluation.present[slot]
         )
-        label = next((f.from_[0].lstrip("_") for f in target.fields if rule.end in f.to and f.from_), rule.end)
+        label = _label_of(evaluation.mapping, target, rule.end)
         if rule.on_error is OnError.QUARANTINE:
             evaluation.add_reason(f"{rule.reason}:{label}", wrong)
         elif wrong.any():
@@ -276,7 +288,5 @@ def _check_required(evaluation: Evaluation, target: Target, slot: int) -> None:
     columns = target.sqlalchemy_table.columns
     for name, values in evaluation.values[slot].items():
         if name in columns and not columns[name].nullable and values.null_count:
-            origin = next((f.from_[0] for f in target.fields if name in f.to and f.from_), name)
-            _require(
-                evaluation, _origin(evaluation.mapping, origin), np.asarray(values.is_null()) & evaluation.present[slot]
-            )
+            label = _label_of(evaluation.mapping, target, name)
+            _require(evaluation, label, np.asarray(values.is_null()) & evaluation.present[slot])

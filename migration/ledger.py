@@ -337,16 +337,18 @@ class SeenKeys:
         Returns:
             occurrence, from 1; hash of the first row with that key.
         """
+        if not len(keys):
+            return keys, rows
         order = np.argsort(keys, kind="stable")
         sorted_keys = keys[order]
-        starts = np.r_[True, sorted_keys[1:] != sorted_keys[:-1]] if len(keys) else np.array([], dtype=bool)
+        starts = np.r_[True, sorted_keys[1:] != sorted_keys[:-1]]
         group = np.cumsum(starts) - 1
         first_position = np.flatnonzero(starts)
-        within = np.arange(len(keys)) - first_position[group] if len(keys) else np.array([], dtype=np.int64)
+        within = np.arange(len(keys)) - first_position[group]
         occurrence = np.empty(len(keys), dtype=np.int64)
         first = np.empty(len(keys), dtype=np.int64)
         occurrence[order] = within + 1
-        first[order] = rows[order][first_position][group] if len(keys) else rows
+        first[order] = rows[order][first_position][group]
         before = np.zeros(len(keys), dtype=np.int64)
         for run_keys, run_rows in self._runs:
             left, right = (np.searchsorted(run_keys, keys, side=side) for side in ("left", "right"))

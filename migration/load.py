@@ -57,7 +57,7 @@ from migration.transforms import DivisionResolver
 #: The source whose records are persons: duplicates are looked for among them.
 ELDERS_SOURCE = "elders"
 #: From this many rows on, encryption runs in helper processes.
-_ROWS_FOR_HELPERS = 200_000
+_ROWS_FOR_HELPERS = 1_000_000
 _HELPERS = 2
 #: About so many rows of a table are decrypted for the reconciliation; all where it has fewer.
 _SEALED_SAMPLE = 100_000

@@ -127,6 +127,7 @@ class FieldMapping(_Strict):
         default: what a missing value becomes.
         required: a row without it is quarantined.
         on_error: see OnError.
+        about: the source column that reasons name, where it is not the first.
     """
 
     to: Annotated[Names, Field(min_length=1)]
@@ -139,6 +140,7 @@ class FieldMapping(_Strict):
     default: str | int | bool | None = None
     required: bool = False
     on_error: OnError = OnError.NULL
+    about: str | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> FieldMapping:

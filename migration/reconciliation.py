@@ -81,6 +81,9 @@ def reconcile(
         sealed_sample: of a table with more rows than this, every n-th is decrypted, so that about so many are.
         absent: rows by outcome that the ledger holds of a former export and this one lacks; they are not counted.
     """
+    # The tables were filled a moment ago and have no statistics: a nested loop would be a wrong guess.
+    connection.execute("set local enable_nestloop = off")
+    connection.execute("set local work_mem = '256MB'")
     outcomes = {
         outcome: count - absent.get(outcome, 0) for outcome, count in _outcomes(connection, run_id, source_id).items()
     }

@@ -323,7 +323,7 @@ class SourceLoader:
                 repeated[row] = True
                 if policy == "merge":
                     ids[row] = owner
-        label = next(f.from_[0].lstrip("_") for f in self._mapping.primary.fields if name in f.to)
+        label = next((f.from_[0] for f in self._mapping.primary.fields if name in f.to and f.from_), name)
         if policy == "quarantine":
             evaluation.add_reason(f"repeated_value:{label}", repeated)
             return np.zeros(evaluation.count, dtype=bool)

@@ -83,6 +83,8 @@ class CsvReader:
                 try:
                     line.decode(ENCODING)
                 except UnicodeDecodeError as error:
+                    if not line.endswith(b"\n"):
+                        break  # the last line, cut inside a character
                     raise self._wrong_encoding(number, f"byte {error.start + 1} is no GB18030") from error
                 if is_utf8:
                     try:

@@ -64,8 +64,15 @@ class DumpReader:
     def chunks(self, rows: int) -> Iterator[pa.Table]:
         """See `SourceReader.chunks`; a chunk is made of whole statements."""
         gathered: list[pa.Table] = []
+        columns: list[str] = []
         for _, names, body, _ in _statements(self.path, self.table):
-            gathered.append(_take_apart(body, names))
+            columns = columns or names
+            part = _take_apart(body, names)
+            # An INSERT that names its columns may name them in another order, or not all.
+            missing = [name for name in columns if name not in names]
+            for name in missing:
+                part = part.append_column(name, pa.nulls(len(part), pa.string()))
+            gathered.append(part.select(columns))
             if sum(len(table) for table in gathered) >= rows:
                 yield pa.concat_tables(gathered)
                 gathered = []
