@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
@@ -61,7 +61,7 @@ def run_gate(
     Raises:
         HuiyangError: the reference divisions are missing, or a stored set of violations is not what was counted.
     """
-    tell = progress or (lambda what, done: None)
+    tell: Progress = progress or _silent
     records = RecordPeriod(
         period, Period.parse(period).start_date, period_end, as_of or _today(period_end), record_schema
     )
@@ -106,6 +106,10 @@ def run_gate(
         finished_at=datetime.now(BUSINESS_TIMEZONE),
         seconds=clock.seconds,
     )
+
+
+def _silent(what: str, done: float, total: float = 1, /) -> None:
+    pass
 
 
 def _today(period_end: date) -> date:
@@ -155,10 +159,10 @@ def _run_rules(
         from expectations.gx_rules import RuleRunner
 
     url = sqlalchemy_url(Login.BUILD, settings, driver="psycopg2").update_query_dict(
-        {"application_name": APPLICATION_NAME, "options": SESSION_OPTIONS}
+        {"application_name": APPLICATION_NAME, "options": f"{SESSION_OPTIONS} -c search_path={store.SCHEMA}"}
     )
     results: list[RuleResult] = []
-    runner = RuleRunner(url, store.SCHEMA)
+    runner = RuleRunner(url)
     try:
         for position, subject in enumerate(SUBJECTS):
             tell(subject.table, 0.75 * position / len(SUBJECTS))
@@ -211,19 +215,19 @@ def _make_view(connection: psycopg.Connection, subject: Subject, records: Record
         for each column that its lookups could not give, why; the view is made without it.
     """
     view = f"{store.SCHEMA}.{_view(subject)}"
-    connection.execute(f"drop view if exists {view}")  # type: ignore[arg-type]
+    connection.execute(f"drop view if exists {view}")
     if _problem(connection, subject_sql(subject, records)) is None:
-        connection.execute(f"create view {view} as {subject_sql(subject, records)}")  # type: ignore[arg-type]
+        connection.execute(f"create view {view} as {subject_sql(subject, records)}")
         return {}
     problems = {lookup: _problem(connection, subject_sql(subject, records, [lookup])) for lookup in lookups_of(subject)}
     usable = [lookup for lookup, problem in problems.items() if problem is None]
-    connection.execute(f"create view {view} as {subject_sql(subject, records, usable)}")  # type: ignore[arg-type]
+    connection.execute(f"create view {view} as {subject_sql(subject, records, usable)}")
     return {column: problem for lookup, problem in problems.items() if problem for column in lookup.columns}
 
 
 def _drop_views(connection: psycopg.Connection) -> None:
     for subject in SUBJECTS:
-        connection.execute(f"drop view if exists {store.SCHEMA}.{_view(subject)}")  # type: ignore[arg-type]
+        connection.execute(f"drop view if exists {store.SCHEMA}.{_view(subject)}")
 
 
 def _unplannable(
@@ -254,7 +258,7 @@ def _problem(connection: psycopg.Connection, query: str) -> str | None:
     """Why PostgreSQL cannot plan a query, in Chinese where it is what happens: something is missing."""
     try:
         with connection.transaction():
-            connection.execute(f"explain {query}")  # type: ignore[arg-type]
+            connection.execute(f"explain {query}")
     except psycopg.ProgrammingError as error:
         message = str(error.diag.message_primary)
         name = re.sub(r'^(column|relation) "?(.+?)"? does not exist$', r"\2", message)
@@ -282,7 +286,7 @@ def _keep_violations(
     for subject in SUBJECTS:
         if failing := [rule for rule in catalogue.of(subject) if rule.id in counted]:
             store.find_violations(connection, run_id, subject, failing, records)
-    stored = dict(connection.execute("select rule_id, count(*) from found group by rule_id").fetchall())
+    stored: dict[str, int] = dict(connection.execute("select rule_id, count(*) from found group by rule_id").fetchall())
     if stored != counted:
         different = sorted(rule for rule in counted if stored.get(rule) != counted[rule])
         raise HuiyangError(
@@ -297,8 +301,7 @@ def _keep_violations(
 
 def _county_names(connection: psycopg.Connection) -> dict[str, str]:
     rows = connection.execute(
-        f"select division_code, name from {REFERENCE_SCHEMA}.ref_division"  # type: ignore[arg-type]
-        " where level = 'county' order by division_code"
+        f"select division_code, name from {REFERENCE_SCHEMA}.ref_division where level = 'county' order by division_code"
     ).fetchall()
     return dict(rows)
 
@@ -347,7 +350,7 @@ def _theme_results(
 
 def _due_counts(
     connection: psycopg.Connection, subject: Subject, rules: Sequence[Rule], records: RecordPeriod
-) -> list[dict]:  # type: ignore[type-arg]
+) -> list[dict[str, Any]]:
     """Records and due required fields of a subject's table by county code. A missing table or column counts nothing:
     its rules are critical failures already."""
     conditions: dict[str, int] = defaultdict(int)
@@ -365,7 +368,7 @@ def _due_counts(
     if _problem(connection, query):
         return []
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query).fetchall()  # type: ignore[arg-type]
+        return cursor.execute(query).fetchall()
 
 
 def _is_required_field(rule: Rule) -> bool:
@@ -410,7 +413,7 @@ def _register_counts(
     if _problem(connection, subject_sql(DUE_REGISTER, records, ())):
         return {}
     arguments = [run_id, [theme.value for theme in Theme]]
-    rows = connection.execute(query, arguments).fetchall()  # type: ignore[arg-type]
+    rows = connection.execute(query, arguments).fetchall()
     registers: dict[tuple[Theme, str], tuple[int, int]] = {}
     for theme, county_code, due, absent in rows:
         key = (Theme(theme), county_code if county_code in county_names else "")

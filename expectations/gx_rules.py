@@ -23,8 +23,12 @@ import great_expectations as gx
 import sqlalchemy as sa
 from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
-from great_expectations.data_context.types.base import ProgressBarsConfig
-from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
+from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.metrics.metric_provider import metric_partial
@@ -137,20 +141,23 @@ class Outcome:
 
 
 class RuleRunner:
-    """Runs rules on subjects that stand as tables or views in one schema."""
+    """Runs rules on subjects that stand as tables or views."""
 
-    def __init__(self, url: sa.URL, schema: str) -> None:
+    def __init__(self, url: sa.URL) -> None:
         """Connects lazily.
 
         Args:
-            url: of the driver psycopg2.
-            schema: where the subjects stand.
+            url: of the driver psycopg2; its search path leads to the subjects.
         """
         logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
-        self._schema = schema
-        self._context = gx.get_context(mode="ephemeral")
-        self._context.enable_analytics(False)
-        self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        self._context = gx.get_context(
+            mode="ephemeral",
+            project_config=DataContextConfig(
+                store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+                progress_bars=ProgressBarsConfig(globally=False),
+                analytics_enabled=False,
+            ),
+        )
         self._source = self._context.data_sources.add_postgres(
             "warehouse", connection_string=url.render_as_string(hide_password=False)
         )
@@ -166,7 +173,7 @@ class RuleRunner:
     def _validate(self, relation: str, rules: Sequence[Rule]) -> dict[str, Outcome]:
         name = f"{relation}-{rules[0].id}-{len(rules)}"
         if relation not in self._source.get_asset_names():
-            self._source.add_table_asset(relation, table_name=relation, schema_name=self._schema)
+            self._source.add_table_asset(relation, table_name=relation)
         definition = self._source.get_asset(relation).add_batch_definition_whole_table(name)
         suite = self._context.suites.add(
             gx.ExpectationSuite(name=name, expectations=[expectation_of(rule) for rule in rules])

@@ -25,7 +25,7 @@ def ensure_schema(connection: psycopg.Connection) -> None:
     """Makes or completes schema `quality`. Safe to run again, and at once."""
     connection.execute("select pg_advisory_xact_lock(hashtext('huiyang quality schema'))")
     connection.execute("set local client_min_messages = warning")
-    connection.execute(_DDL.read_text())  # type: ignore[arg-type]  # a file of ours
+    connection.execute(_DDL.read_text())  # a file of ours
 
 
 def start_run(connection: psycopg.Connection, records: RecordPeriod, catalogue: Catalogue) -> int:
@@ -65,14 +65,14 @@ def find_violations(
     marks = ", ".join(f"case when {rule.predicate} then '{rule.id}' end" for rule in rules)
     division = "division_code" if subject.has_own_division else "cast(null as text)"
     connection.execute(
-        f"insert into found select rule_id, '{subject.table}', coalesce(id, 0),"  # type: ignore[arg-type]
+        f"insert into found select rule_id, '{subject.table}', coalesce(id, 0),"
         f" coalesce(own.division_code, town.division_code, county.division_code, city.division_code),"
         f" coalesce(county.division_code, '')"
         f" from (select id, {division} as own_code, county_code, town_code, array[{marks}] as marks"
         f" from ({subject_sql(subject, records, lookups_for(subject, rules))}) as subject where {broken}) as broken"
         " cross join lateral unnest(marks) as mark (rule_id)"
         f" left join {REFERENCE_SCHEMA}.ref_division as own on own.division_code = own_code"
-        f" left join {REFERENCE_SCHEMA}.ref_division as town on town.division_code = town_code"
+        f" left join {REFERENCE_SCHEMA}.ref_division as town on town.division_code = broken.town_code"
         f" left join {REFERENCE_SCHEMA}.ref_division as county on county.division_code = broken.county_code"
         " and county.level = 'county'"
         f" cross join (select division_code from {REFERENCE_SCHEMA}.ref_division where level = 'city') as city"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from expectations.catalogue.building_blocks import repeated
 from expectations.rule import Lookup, RecordPeriod, Rule, Subject
@@ -12,6 +13,7 @@ from expectations.rule import Lookup, RecordPeriod, Rule, Subject
 REFERENCE_SCHEMA = "reference"
 
 
+@cache
 def lookups_of(subject: Subject) -> tuple[Lookup, ...]:
     """The subject's lookups, with the one that its key rule needs."""
     return (repeated(subject.table, ("id",), "key_repeated"), *subject.lookups)

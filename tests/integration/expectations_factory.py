@@ -21,7 +21,7 @@ from operational_app import models  # noqa: F401  (fills the registry of tables)
 from operational_app.core.changelog import log_tables
 
 PERIOD, PERIOD_END, AS_OF = "2026-10", date(2026, 10, 31), date(2026, 11, 5)
-VILLAGE, TOWN, OTHER_COUNTY = "440802001001", "440802001000", "440882100001"
+VILLAGE, TOWN, OTHER_COUNTY = "440802001001", "440802001000", "440882001001"
 #: Keys of one world: first key … + KEYS - 1.
 KEYS = 1000
 _TABLES = sorted({subject.table for subject in SUBJECTS} | {"service_item"})
@@ -178,14 +178,15 @@ class World:
 
     def _organization(self, key: int, serial: int) -> Row:
         return {
-            "organization_code": f"440802J{key % 10000:04d}{key // 10000 % 10}", "name": f"组织{key}",
+            "organization_code": f"44{key // 10000:04d}J{key % 10000:04d}0", "name": f"组织{key}",
             "credit_code": f"52440802{key:010d}", "credit_code_status": "valid", "division_code": VILLAGE,
             "address": "人民大道 1 号", "longitude_wgs84": 110.36, "latitude_wgs84": 21.27,
             "contact_phone_status": "valid", "established_on": date(2015, 1, 1), "status": "active",
         }  # fmt: skip
 
     def _organization_kind(self, key: int, serial: int) -> Row:
-        return {"kind": ("operator", "device_vendor", "meal_provider")[serial % 3]}
+        kinds = ("operator", "device_vendor", "meal_provider")
+        return {"organization_id": self.rows["organization"][0]["id"], "kind": kinds[serial % 3]}
 
     def _institution(self, key: int, serial: int) -> Row:
         return {
