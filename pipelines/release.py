@@ -95,6 +95,8 @@ class Release:
     critical_violations: int
     as_of: datetime
     cut_off: int
+    git_commit: str
+    orchestration_sha256: str
     started_by: str
     reviewed_by: str | None
     published_at: datetime | None
@@ -681,7 +683,8 @@ _RELEASES = """
 select r.release_id, r.cadence, r.period, r.lane, r.state, c.release_id is not null as is_current, r.publishable,
     r.accepted_by_figures and r.reviewed_by is not null and r.lane = 'official' as accepted,
     r.completeness_numerator, r.completeness_denominator, r.error_numerator, r.error_denominator,
-    r.critical_violations, r.as_of, r.cut_off, r.started_by, r.reviewed_by, r.published_at, r.report_folder
+    r.critical_violations, r.as_of, r.cut_off, r.git_commit, r.orchestration_sha256,
+    r.started_by, r.reviewed_by, r.published_at, r.report_folder
 from release.release r left join release.current_release c using (release_id)
 """
 
