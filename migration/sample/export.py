@@ -38,7 +38,7 @@ from migration.sample.population import DECEASED, LIVING, MOVED, ORDINARY, Popul
 from migration.sample.volumes import VOLUMES
 
 #: Raised with every change that alters bytes of an export, so that an older one is made anew.
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 MANIFEST_FILE = "manifest.json"
 
 Progress = Callable[[str, int, int], None]

@@ -358,7 +358,7 @@ def make_orders(
     )
     draw = random.random(count)
     status = np.select([draw < 0.035, draw < 0.043, draw < 0.055], [CANCELLED, RETURNED, VOID], DONE)
-    # The last afternoon is still under way when the export is drawn.
+    # Some visits of the last afternoon are not closed yet when the export is drawn.
     open_ = (days == LAST_DAY) & (part >= 3)
     status = np.where(open_, random.choice(np.array([WAITING, ASSIGNED, ACCEPTED, IN_SERVICE]), count), status)
     begun = np.isin(status, (DONE, VOID, IN_SERVICE))
@@ -442,7 +442,7 @@ _UNKNOWN_ELDER = 90_000_000
 
 
 @dataclass(frozen=True)
-class _OrderDirt:
+class OrderDirt:
     """Positions of orders by kind of dirt; no order has two."""
 
     end_before_start: np.ndarray
@@ -452,7 +452,7 @@ class _OrderDirt:
     repeated: np.ndarray
 
 
-def spoil_orders(orders: Orders, random: np.random.Generator, truth: Truth) -> _OrderDirt:
+def spoil_orders(orders: Orders, random: np.random.Generator, truth: Truth) -> OrderDirt:
     """Chooses the dirty orders; puts each overlapping visit into the same worker's visit before it."""
     ended = orders.took_place
     count = orders.count
@@ -485,13 +485,13 @@ def spoil_orders(orders: Orders, random: np.random.Generator, truth: Truth) -> _
     shift = orders.started[before[moved]] + 120 - orders.started[overlap]
     for times in (orders.scheduled, orders.started, orders.finished):
         times[overlap] += shift
-    return _OrderDirt(chosen[0], chosen[1], chosen[2], np.sort(overlap), chosen[3])
+    return OrderDirt(chosen[0], chosen[1], chosen[2], np.sort(overlap), chosen[3])
 
 
 def write_orders(
     directory: Path,
     orders: Orders,
-    dirt: _OrderDirt,
+    dirt: OrderDirt,
     population: Population,
     places: Places,
     rows: ElderRows,
@@ -543,7 +543,7 @@ def _order_columns(
     orders: Orders,
     start: int,
     stop: int,
-    dirt: _OrderDirt,
+    dirt: OrderDirt,
     population: Population,
     places: Places,
     rows: ElderRows,

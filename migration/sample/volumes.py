@@ -39,26 +39,25 @@ class Volumes:
     facility_share: float
 
 
-_CITY = Volumes(
-    elders=CITY_ELDERS,
-    operators=10,
-    providers=180,
-    workers=1_500,
-    orders=1_000_000,
-    tracked_share=1.0,
-    tracked_from="2026-10-01",
-    institutions=300,
-    beds=30_000,
-    residents=15_000,
-    family_beds=40_000,
-    day_care_elders=6_000,
-    vital_signs=5_000_000,
-    vital_persons=60_000,
-    photo_files=240,
-    facility_share=1.0,
-)
-
 VOLUMES = {
+    Scale.CITY: Volumes(
+        elders=CITY_ELDERS,
+        operators=10,
+        providers=180,
+        workers=1_500,
+        orders=1_000_000,
+        tracked_share=1.0,
+        tracked_from="2026-10-01",
+        institutions=300,
+        beds=30_000,
+        residents=15_000,
+        family_beds=40_000,
+        day_care_elders=6_000,
+        vital_signs=5_000_000,
+        vital_persons=60_000,
+        photo_files=240,
+        facility_share=1.0,
+    ),
     Scale.DEMO: Volumes(
         elders=None,
         operators=10,
@@ -95,5 +94,4 @@ VOLUMES = {
         photo_files=240,
         facility_share=1.0,
     ),
-    Scale.CITY: _CITY,
 }
