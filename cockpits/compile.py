@@ -72,7 +72,9 @@ def compile_assets(
         documents.append(Document("charts", name, _chart(chart, definitions, contract, shared)))
     for name, dashboard in definitions.dashboards.items():
         roles = tuple(dashboard.get("roles"))
-        documents.append(Document("dashboards", name, _dashboard(dashboard, "layout", definitions, datasets, contract), roles))
+        documents.append(
+            Document("dashboards", name, _dashboard(dashboard, "layout", definitions, datasets, contract), roles)
+        )
         if "phone" in dashboard.source:
             content = _dashboard(dashboard, "phone", definitions, datasets, contract)
             documents.append(Document("dashboards", f"{name}{PHONE_SUFFIX}", content, roles))
@@ -170,13 +172,14 @@ def definition_texts(chart: Definition, contract: dict[str, Relation]) -> list[C
     return found
 
 
-def _chart(
-    chart: Definition, definitions: Definitions, contract: dict[str, Relation], shared: str
-) -> dict[str, Any]:
+def _chart(chart: Definition, definitions: Definitions, contract: dict[str, Relation], shared: str) -> dict[str, Any]:
     params = plain(chart.get("params")) | {"viz_type": chart.get("viz"), "annotation_layers": []}
     if "template" in chart.beside:
         params["handlebarsTemplate"] = templates.expand(chart.beside["template"][1], shared, contract)
-    texts = [f"{column.label}：{column.text}" for column in definition_texts(chart, contract)]
+    texts = [
+        f"{column.label}：{_without(column.label, column.text)}".rstrip("：")
+        for column in definition_texts(chart, contract)
+    ]
     description = (chart.get("text") or "").strip()
     if texts:
         description = "\n".join([description, DEFINITIONS_HEADING, *texts]).strip()
@@ -236,7 +239,9 @@ def _chart_names(nodes: list[Node]) -> list[str]:
 
 def _definitions_text(charts: list[Definition], contract: dict[str, Relation]) -> str:
     """The definitions of every indicator on a board, each once, as a markdown list."""
-    texts = {column.text: column.label for chart in charts for column in definition_texts(chart, contract)}
+    columns = [column for chart in charts for column in definition_texts(chart, contract)]
+    # A label that says everything needs no explanation.
+    texts = {column.text: column.label for column in columns if _without(column.label, column.text)}
     notes = [note for chart in charts if (note := (chart.get("text") or "").strip())]
     lines = [f"- **{label}** {_without(label, text)}" for text, label in texts.items()]
     return "\n".join(["#### 口径说明", "", *lines, *(f"- {note}" for note in notes)])

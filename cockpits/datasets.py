@@ -54,9 +54,7 @@ def resolve(definition: Definition, contract: dict[str, Relation]) -> tuple[Data
     return (None if problems else Dataset(definition, columns, metrics)), problems
 
 
-def _relation_columns(
-    definition: Definition, contract: dict[str, Relation]
-) -> tuple[dict[str, Column], list[Problem]]:
+def _relation_columns(definition: Definition, contract: dict[str, Relation]) -> tuple[dict[str, Column], list[Problem]]:
     name = definition.get("relation")
     if name not in contract:
         return {}, [definition.problem(f"`{name}` is not published", "relation")]
@@ -74,9 +72,7 @@ def _sql_columns(definition: Definition, contract: dict[str, Relation]) -> tuple
         given = own.get(output.name)
         if given is not None:
             label, text = given.get("label", output.name), given.get("text")
-            columns[output.name] = Column(
-                output.name, given.get("type", "text"), f"{label}：{text}" if text else label
-            )
+            columns[output.name] = Column(output.name, given.get("type", "text"), f"{label}：{text}" if text else label)
         elif output.origin is not None:
             columns[output.name] = Column(output.name, output.origin.data_type, output.origin.text)
         else:

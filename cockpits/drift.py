@@ -54,9 +54,7 @@ def find_drift(
         if uuid not in live:
             drift.missing.append(uuid)
             continue
-        found = differences(
-            normalise(document.kind, document.content), normalise(document.kind, live[uuid].content)
-        )
+        found = differences(normalise(document.kind, document.content), normalise(document.kind, live[uuid].content))
         if sorted(document.roles) != sorted(live[uuid].roles):
             found.append(f"roles: {sorted(live[uuid].roles)} -> {sorted(document.roles)}")
         if found:

@@ -60,6 +60,5 @@ def live_themes() -> dict[str, dict[str, Any]]:
     from superset.models.core import Theme
 
     return {
-        str(item.uuid): {"theme_name": item.theme_name, "json_data": item.json_data}
-        for item in db.session.query(Theme)
+        str(item.uuid): {"theme_name": item.theme_name, "json_data": item.json_data} for item in db.session.query(Theme)
     }

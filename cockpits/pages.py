@@ -50,7 +50,11 @@ def install(app: Flask) -> None:
     @app.after_request
     def error_page(response: Response) -> Response:
         texts = _ERROR_TEXTS.get(response.status_code)
-        if texts and request.accept_mimetypes.best == "text/html" and not request.path.startswith(("/api/", "/static/")):
+        if (
+            texts
+            and request.accept_mimetypes.best == "text/html"
+            and not request.path.startswith(("/api/", "/static/"))
+        ):
             response.direct_passthrough = False
             response.mimetype = "text/html"
             response.set_data(render_template("error.html", title=texts[0], advice=texts[1]))

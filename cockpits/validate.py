@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from cockpits import templates, theme
+from cockpits import language, templates, theme
 from cockpits.contract import Relation, load_contract
 from cockpits.datasets import Dataset, resolve
 from cockpits.definitions import Definition, Definitions, load_definitions
@@ -36,6 +36,7 @@ def validate(definitions: Definitions | None = None, contract: dict[str, Relatio
     for dashboard in definitions.dashboards.values():
         problems += _dashboard(dashboard, definitions, datasets)
     problems += _unused(definitions)
+    problems += language.overlay_problems()
     return sorted(set(problems))
 
 
@@ -64,9 +65,7 @@ def _chart(
         yield from templates.problems_of(template, path, query_fields(params), contract)
 
 
-def _dashboard(
-    dashboard: Definition, definitions: Definitions, datasets: dict[str, Dataset]
-) -> Iterator[Problem]:
+def _dashboard(dashboard: Definition, definitions: Definitions, datasets: dict[str, Dataset]) -> Iterator[Problem]:
     if dashboard.get("theme") not in theme.DASHBOARD_THEMES:
         yield dashboard.problem(f"there is no theme `{dashboard.get('theme')}`", "theme")
     if len(dashboard.get("questions")) != 5:
