@@ -21,7 +21,7 @@ from pipelines.orchestration import load_orchestration
 from pipelines.session import RefreshSession, half_yearly_partitions, monthly_partitions
 
 
-def _silent(what: str, done: float) -> None:
+def _silent(what: str, done: float, total: float = 1, /) -> None:
     """Nobody waits at a run from Dagster's page; it has a log of its own."""
 
 

@@ -9,7 +9,7 @@ moment is continued by the next one. Rows pass as PostgreSQL's binary COPY forma
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,13 +19,13 @@ from psycopg.pq.abc import PGresult
 
 from huiyang.database import Login, connect
 from huiyang.errors import HuiyangError
+from huiyang.progress import Progress
 from huiyang.settings import Settings
 from operational_app import models  # noqa: F401  (log_tables() reads the registry that it fills)
 from operational_app.core.changelog import LOG_SCHEMA, LogTable, log_tables
 from pipelines.warehouse import build_connection, ensure_warehouse
 
 RAW_SCHEMA = "raw"
-Progress = Callable[[str, float], None]
 #: One write to the warehouse per so many bytes: libpq hands COPY data out row by row.
 _BLOCK_BYTES = 1 << 17
 
@@ -79,7 +79,7 @@ def extract(settings: Settings, progress: Progress | None = None) -> ExtractSumm
         batch_id = _begin_batch(warehouse, cut_off, as_of)
         for position, table in enumerate(tables):
             if progress:
-                progress(table.name, position / len(tables))
+                progress(str(table.name), position, len(tables))
             with warehouse.transaction():
                 rows[table.name] = _load_table(app, warehouse, table, cut_off, batch_id)
         with warehouse.transaction():

@@ -6,14 +6,14 @@ must not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from huiyang.database import Login, connect
-from huiyang.settings import Settings
+from huiyang.progress import Progress
+from huiyang.settings import BUSINESS_TIMEZONE, Settings
 from pipelines.release import Build, Release, Verdict, get_release, set_report_folder
-from pipelines.session import Progress
 
 if TYPE_CHECKING:
     from expectations.gate import GateResult
@@ -29,7 +29,7 @@ class Judgement:
     """
 
     verdict: Verdict
-    quality_rows: list[dict[str, Any]]
+    quality_rows: Sequence[Mapping[str, Any]]
     gate: GateResult
 
 
@@ -37,26 +37,24 @@ def judge(settings: Settings, build: Build, progress: Progress) -> Judgement:
     """Runs the gate on the records of the running build."""
     from expectations.gate import run_gate
 
-    gate = run_gate(settings, str(build.period), build.period.end_date, record_schema="candidate", progress=progress)
-    rows = [dict(row) for row in gate.theme_results]
-    return Judgement(_verdict(gate, rows), rows, gate)
-
-
-def _verdict(gate: GateResult, rows: Iterable[Mapping[str, Any]]) -> Verdict:
-    rows = list(rows)
-
-    def total(*columns: str) -> int:
-        return sum(row[column] or 0 for row in rows for column in columns)
-
-    return Verdict(
+    gate = run_gate(
+        settings,
+        str(build.period),
+        build.period.end_date,
+        record_schema="candidate",
+        progress=progress,
+        as_of=build.as_of.astimezone(BUSINESS_TIMEZONE).date(),
+    )
+    verdict = Verdict(
         publishable=gate.publishable,
         accepted_by_figures=gate.accepted_by_figures,
-        completeness_numerator=total("field_filled_count", "record_present_count"),
-        completeness_denominator=total("field_due_count", "record_due_count"),
-        error_numerator=total("error_record_count"),
-        error_denominator=total("record_count"),
+        completeness_numerator=gate.totals.completeness_numerator,
+        completeness_denominator=gate.totals.completeness_denominator,
+        error_numerator=gate.totals.error_record_count,
+        error_denominator=gate.totals.record_count,
         critical_violations=sum(r.violation_count for r in gate.rule_results if r.severity == "critical"),
     )
+    return Judgement(verdict, gate.theme_results, gate)
 
 
 def report_and_deliver(settings: Settings, release_id: int, judgement: Judgement) -> Release:

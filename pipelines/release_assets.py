@@ -11,11 +11,12 @@ from typing import Any
 import dagster as dg
 
 from huiyang.periods import Cadence
+from huiyang.progress import Progress
 from huiyang.settings import Settings
 from pipelines import quality, release
 from pipelines.orchestration import load_orchestration
 from pipelines.retries import retry_when_unreachable
-from pipelines.session import Progress, RefreshSession
+from pipelines.session import RefreshSession, part_of
 from pipelines.warehouse_assets import marts_of
 
 PUBLISHABLE = "publishable"
@@ -60,7 +61,7 @@ def candidate(
     ) -> dg.MaterializeResult:
         with retry_when_unreachable():
             build = release.running_build(settings)
-        result = quality.judge(settings, build, lambda what, done: progress(f"quality gate: {what}", 0.6 + 0.25 * done))
+        result = quality.judge(settings, build, part_of(progress, "quality gate", 0.6, 0.85))
         release_id = release.record_candidate(settings, build, result.verdict, result.quality_rows)
         progress("acceptance report", 0.86)
         quality.report_and_deliver(settings, release_id, result)

@@ -12,10 +12,10 @@ from uuid import uuid4
 
 from huiyang.errors import HuiyangError
 from huiyang.periods import Period
+from huiyang.progress import Progress
 from huiyang.settings import Settings
 from pipelines.orchestration import load_orchestration
 from pipelines.release import Lane, first_built_period, refuse_over_official, release_of_run
-from pipelines.session import Progress
 from pipelines.warehouse import ensure_warehouse, refresh_lock
 
 

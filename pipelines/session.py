@@ -1,18 +1,16 @@
 """What a run of a refresh carries: the lock, what was asked for, who hears of its progress."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 
 import dagster as dg
 
 from huiyang.periods import Cadence, Period
+from huiyang.progress import Progress
 from huiyang.settings import BUSINESS_TIMEZONE, Settings
 from pipelines.orchestration import Orchestration
 from pipelines.warehouse import ensure_warehouse, refresh_lock
-
-#: Called with what is being done and the fraction done, 0 to 1.
-Progress = Callable[[str, float], None]
 
 
 class RefreshSession(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -35,6 +33,15 @@ class RefreshSession(dg.ConfigurableResource):  # type: ignore[type-arg]
         ensure_warehouse(self.settings)
         with refresh_lock(self.settings):
             yield self
+
+
+def part_of(progress: Progress, prefix: str, start: float, end: float) -> Progress:
+    """Progress of a part of the whole, from `start` to `end`."""
+
+    def report(what: str, done: float, total: float = 1, /) -> None:
+        progress(f"{prefix}: {what}", start + (end - start) * (done / total if total else 0))
+
+    return report
 
 
 def monthly_partitions(orchestration: Orchestration) -> dg.MonthlyPartitionsDefinition:

@@ -15,6 +15,7 @@ from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from huiyang.errors import HuiyangError
 from huiyang.periods import Cadence, Period, period_range
+from huiyang.progress import Progress
 from huiyang.settings import Settings
 from operational_app import models  # noqa: F401  (log_tables() reads the registry that it fills)
 from operational_app.core.changelog import log_tables
@@ -23,7 +24,7 @@ from pipelines.dbt_command import dbt_variables, start_build_process
 from pipelines.extract import extract, find_cut_off, newest_cut_off
 from pipelines.orchestration import load_orchestration, orchestration_sha256
 from pipelines.retries import retry_when_unreachable
-from pipelines.session import Progress, RefreshSession, period_of_partition
+from pipelines.session import RefreshSession, part_of, period_of_partition
 from pipelines.versions import git_commit
 
 #: dbt's tag of the marts of a cadence.
@@ -63,7 +64,7 @@ def raw_tables() -> dg.AssetsDefinition:
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult]:
         with retry_when_unreachable():
-            summary = extract(settings, lambda table, done: progress(f"extract {table}", 0.15 * done))
+            summary = extract(settings, part_of(progress, "extract", 0, 0.15))
         context.log.info(f"{summary.total_rows} rows, {summary.rows_per_second:.0f} rows/s, cut-off {summary.cut_off}")
         for table, rows in summary.rows.items():
             yield dg.MaterializeResult(
