@@ -30,8 +30,8 @@ def refresh_job(
 ) -> UnresolvedAssetJobDefinition:
     """From extraction to publication, for a cadence's periods."""
     published = dg.AssetSelection.assets(*(["published", mart] for mart in marts_of(manifest, cadence)))
-    # The app's tables are not ours to make; raw is extracted as a whole.
-    everything = (published.upstream() - dg.AssetSelection.groups("app")) | dg.AssetSelection.groups("raw")
+    # The app's tables are not ours to make; raw is extracted, and the seeds are loaded, as a whole.
+    everything = (published.upstream() - dg.AssetSelection.groups("app")) | dg.AssetSelection.groups("raw", "reference")
     return dg.define_asset_job(
         f"{cadence}_refresh",
         # Duties are asked by a job of their own: a provisional refresh does not fulfil them.

@@ -29,8 +29,9 @@ from pipelines.versions import git_commit
 
 #: dbt's tag of the marts of a cadence.
 TAGS = {Cadence.MONTHLY: "monthly", Cadence.HALF_YEARLY: "half_yearly"}
-#: Everything that a refresh of a cadence builds: the records that the gate reads, the marts, and what they need.
-SELECTIONS = {cadence: f"+tag:records +tag:{tag}" for cadence, tag in TAGS.items()}
+#: Everything that a refresh of a cadence builds: the seeds (some are published as they are), the records that the gate
+#: reads, the marts, and what they need.
+SELECTIONS = {cadence: f"resource_type:seed +tag:records +tag:{tag}" for cadence, tag in TAGS.items()}
 
 
 def app_tables() -> list[dg.AssetSpec]:
