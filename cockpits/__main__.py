@@ -20,9 +20,10 @@ def cockpits() -> None:
 @cockpits.command()
 def validate() -> None:
     """Check every definition offline: dashboard, chart, dataset, published column. Exit status 1 if one is broken."""
+    from cockpits.language import overlay_problems
     from cockpits.validate import validate as find_problems
 
-    problems = find_problems()
+    problems = [*find_problems(), *overlay_problems()]
     _print(problems)
     if problems:
         click.echo(f"{len(problems)} problem(s).", err=True)
@@ -87,7 +88,7 @@ def export(folder: Path | None) -> None:
     from cockpits.export import export as export_changes
 
     with application():
-        _print(map(str, export_changes(folder)) or ["Nothing was changed in the browser."])
+        _print(export_changes(folder) or ["Nothing was changed in the browser."])
 
 
 def _print(lines: Iterable[object]) -> None:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cockpits.policies import ROLES_FILE, permissions_by_role
+from cockpits.policies import permissions_by_role
 from huiyang.errors import HuiyangError
 from huiyang.settings import COCKPIT_PATH, PROJECT_ROOT, get_settings
 

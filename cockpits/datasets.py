@@ -35,11 +35,6 @@ class Dataset:
         return [column.name for column in self.columns.values() if column.data_type in _TIME_TYPES]
 
 
-def label_of(column: Column, own_labels: dict[str, str]) -> str:
-    """The label given in the dataset's file, else the contract's."""
-    return own_labels.get(column.name, column.label)
-
-
 def resolve(definition: Definition, contract: dict[str, Relation]) -> tuple[Dataset | None, list[Problem]]:
     """The dataset, or None with the reasons."""
     if ("relation" in definition.source) == ("sql" in definition.source):

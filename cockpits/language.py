@@ -7,16 +7,13 @@ the overlay gives every text that a reader of a cockpit meets (tests/browser/tes
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from babel.messages.pofile import read_po
-from flask import Flask, Response, request
 
 from cockpits import located
 from cockpits.located import Problem
@@ -55,13 +52,17 @@ def catalogue() -> tuple[dict[str, str], set[str]]:
     unreviewed: set[str] = set()
     with path.open("rb") as file:
         for message in read_po(file, locale=LOCALE, ignore_obsolete=True):
-            english = message.id[0] if isinstance(message.id, tuple) else message.id
-            chinese = message.string[0] if isinstance(message.string, tuple) else message.string
+            english, chinese = _first_form(message.id), _first_form(message.string)
             if "fuzzy" in message.flags or not chinese:
                 unreviewed.add(english)
             else:
                 reviewed[english] = chinese
     return reviewed, unreviewed - {""}
+
+
+def _first_form(text: Any) -> str:
+    """A text, or the first of its plural forms."""
+    return text if isinstance(text, str) else text[0] if text else ""
 
 
 def load_overlay() -> dict[str, str]:
@@ -103,18 +104,3 @@ def overlay_problems() -> Iterator[Problem]:
             _PLACEHOLDER.findall(chinese)
         ):
             yield Problem(OVERLAY_FILE, line, f"{english!r} has other values than its Chinese")
-
-
-def install(app: Flask) -> None:
-    """Answers the front end's request for its texts with our pack; the wheel's files stay as they are."""
-    pack = json.dumps(language_pack(), ensure_ascii=False)
-    etag = hashlib.sha256(pack.encode()).hexdigest()
-
-    @app.before_request
-    def answer_language_pack() -> Response | None:
-        if request.endpoint != "Superset.language_pack":
-            return None
-        response = Response(pack, mimetype="application/json")
-        response.set_etag(etag)
-        response.headers["Cache-Control"] = "no-cache"
-        return response.make_conditional(request)

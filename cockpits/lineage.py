@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -29,13 +30,13 @@ class OutputColumn:
 def output_columns(sql: str, path: Path, contract: dict[str, Relation]) -> tuple[list[OutputColumn], list[Problem]]:
     """The result's columns in order, and every reference to what the contract does not have."""
     try:
-        query = sqlglot.parse_one(sql, dialect=DIALECT)
+        query: Any = sqlglot.parse_one(sql, dialect=DIALECT)
     except ParseError as error:
         detail = error.errors[0]
         return [], [Problem(path, detail["line"] or 1, f"not SQL: {detail['description']}")]
     if problems := _unknown_tables(query, path, contract):
         return [], problems
-    schema = {
+    schema: dict[str, object] = {
         SCHEMA: {
             relation.name: {column.name: column.data_type for column in relation.columns.values()}
             for relation in contract.values()
@@ -44,7 +45,7 @@ def output_columns(sql: str, path: Path, contract: dict[str, Relation]) -> tuple
     lines = {(column.name, column.table): _line(column) for column in query.find_all(exp.Column)}
     by_name = {name: line for (name, _), line in lines.items()}
     try:
-        qualified = qualify(query, schema=schema, dialect=DIALECT, quote_identifiers=False)
+        qualified: Any = qualify(query, schema=schema, dialect=DIALECT, quote_identifiers=False)
     except OptimizeError as error:
         named = next((name for name in by_name if f"'{name}'" in str(error) or f".{name}'" in str(error)), None)
         return [], [Problem(path, by_name.get(named or "", 1), str(error).splitlines()[0])]
@@ -64,7 +65,7 @@ def columns_of_expression(expression: str) -> tuple[set[str], str | None]:
     return {column.name for column in parsed.find_all(exp.Column)}, None
 
 
-def _unknown_tables(query: exp.Expression, path: Path, contract: dict[str, Relation]) -> list[Problem]:
+def _unknown_tables(query: Any, path: Path, contract: dict[str, Relation]) -> list[Problem]:
     """Every relation outside `published`, or not in it."""
     own = {cte.alias_or_name for cte in query.find_all(exp.CTE)}
     problems = []
@@ -78,14 +79,14 @@ def _unknown_tables(query: exp.Expression, path: Path, contract: dict[str, Relat
     return problems
 
 
-def _line(node: exp.Expression) -> int:
+def _line(node: Any) -> int:
     for identifier in node.find_all(exp.Identifier):
         if "line" in identifier.meta:
             return int(identifier.meta["line"])
     return 1
 
 
-def _origin(node: exp.Expression, scope: Scope, contract: dict[str, Relation]) -> Column | None:
+def _origin(node: Any, scope: Any, contract: dict[str, Relation]) -> Column | None:
     alias, node = node.alias_or_name, node.unalias()
     if isinstance(node, exp.Sum) and node.this.name == alias:
         node = node.this
@@ -96,10 +97,11 @@ def _origin(node: exp.Expression, scope: Scope, contract: dict[str, Relation]) -
         relation = contract.get(source.name)
         return relation.columns.get(node.name) if relation else None
     if isinstance(source, Scope):
-        query = source.expression
-        selects = query.selects if isinstance(query, exp.Query) else []
-        for index, column in enumerate(selects):
+        query: Any = source.expression
+        # The sqlglot that Superset pins calls it otherwise than the newer one.
+        branches = getattr(source, "set_operation_scopes", None) or getattr(source, "union_scopes", None)
+        branch = branches[0] if branches else source
+        for index, column in enumerate(query.selects if isinstance(query, exp.Query) else []):
             if column.alias_or_name == node.name:
-                branch = source.union_scopes[0] if source.union_scopes else source
                 return _origin(branch.expression.selects[index], branch, contract)
     return None

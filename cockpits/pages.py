@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Flask, Response, render_template, request
-from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, PrefixLoader
 
+from cockpits import language
 from cockpits.compile import PHONE_SUFFIX
 from cockpits.definitions import load_definitions
 
@@ -35,9 +38,16 @@ def empty_tile(z: int, x: int, y: int) -> Response:
 
 
 def install(app: Flask) -> None:
-    """Puts our templates before Superset's, which stay reachable under `upstream/`."""
+    """Puts our templates, texts and error pages in the place of Superset's, whose files stay as they are."""
+    _install_templates(app)
+    _install_language_pack(app)
+    _install_error_pages(app)
+
+
+def _install_templates(app: Flask) -> None:
+    """Ours come first; Superset's stay reachable under `upstream/`."""
     upstream = app.jinja_loader
-    loaders = [FileSystemLoader(TEMPLATES_DIR)]
+    loaders: list[BaseLoader] = [FileSystemLoader(TEMPLATES_DIR)]
     if upstream is not None:
         loaders += [upstream, PrefixLoader({"upstream": upstream})]
     app.jinja_loader = ChoiceLoader(loaders)
@@ -47,6 +57,23 @@ def install(app: Flask) -> None:
     def phone() -> dict[str, Any]:
         return {"phone_boards": boards, "phone_suffix": PHONE_SUFFIX, "phone_below_pixels": PHONE_BELOW_PIXELS}
 
+
+def _install_language_pack(app: Flask) -> None:
+    """Answers the front end's request for its texts."""
+    pack = json.dumps(language.language_pack(), ensure_ascii=False)
+    etag = hashlib.sha256(pack.encode()).hexdigest()
+
+    @app.before_request
+    def answer_language_pack() -> Response | None:
+        if request.endpoint != "Superset.language_pack":
+            return None
+        response = Response(pack, mimetype="application/json")
+        response.set_etag(etag)
+        response.headers["Cache-Control"] = "no-cache"
+        return response.make_conditional(request)
+
+
+def _install_error_pages(app: Flask) -> None:
     @app.after_request
     def error_page(response: Response) -> Response:
         texts = _ERROR_TEXTS.get(response.status_code)

@@ -145,6 +145,5 @@ LOG_LEVEL = "WARNING"
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:
     """Runs once, when the application is made."""
-    language.install(app)
     offline.install(app)
     pages.install(app)

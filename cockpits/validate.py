@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import yaml
 
-from cockpits import language, templates, theme
+from cockpits import templates, theme
 from cockpits.contract import Relation, load_contract
 from cockpits.datasets import Dataset, resolve
 from cockpits.definitions import Definition, Definitions, load_definitions
@@ -36,7 +36,6 @@ def validate(definitions: Definitions | None = None, contract: dict[str, Relatio
     for dashboard in definitions.dashboards.values():
         problems += _dashboard(dashboard, definitions, datasets)
     problems += _unused(definitions)
-    problems += language.overlay_problems()
     return sorted(set(problems))
 
 

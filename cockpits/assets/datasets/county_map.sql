@@ -9,8 +9,7 @@ with points as (
         (point.value ->> 0)::double precision as longitude,
         (point.value ->> 1)::double precision as latitude
     from published.ref_county_boundary as boundary
-    cross join lateral
-        jsonb_array_elements(boundary.ring_json::jsonb) with ordinality as point (value, position)
+    cross join lateral jsonb_array_elements(boundary.ring_json::jsonb) with ordinality as point (value, position)
 ),
 
 bounds as (
