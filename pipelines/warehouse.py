@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from huiyang.database import Login, connect
 from huiyang.errors import HuiyangError
@@ -15,6 +15,7 @@ from huiyang.settings import Settings
 
 #: Sessions of a refresh carry this application name, so that the next one finds what a killed one left running.
 REFRESH_APPLICATION = "huiyang-refresh"
+_LOCK_SECONDS = 2.0
 _DDL = Path(__file__).with_name("warehouse.sql")
 
 
@@ -37,13 +38,29 @@ def refresh_lock(settings: Settings) -> Iterator[None]:
         HuiyangError: another refresh holds it.
     """
     with connect(Login.BUILD, settings, autocommit=True, application_name=f"{REFRESH_APPLICATION}-lock") as connection:
-        if not connection.execute("select pg_try_advisory_lock(hashtext('huiyang refresh'))").fetchone()[0]:  # type: ignore[index]
+        if not _try_lock(connection):
             raise HuiyangError(
                 "Another refresh, publication or rollback is running.",
                 "Wait until it ends (`huiyang status` shows it), then run this again.",
             )
         _end_leftover_sessions(connection)
-        yield
+        try:
+            yield
+        finally:
+            if not connection.closed:
+                connection.execute("select pg_advisory_unlock(hashtext('huiyang refresh'))")
+
+
+def _try_lock(connection: psycopg.Connection) -> bool:
+    """Waits a moment: the session of a killed holder takes one to end."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        row = connection.execute("select pg_try_advisory_lock(hashtext('huiyang refresh'))").fetchone()
+        if row and row[0]:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
 
 
 def _end_leftover_sessions(connection: psycopg.Connection) -> None:
@@ -57,7 +74,3 @@ def _end_leftover_sessions(connection: psycopg.Connection) -> None:
 def build_connection(settings: Settings, **options: object) -> psycopg.Connection:
     """A connection as login build that belongs to a refresh."""
     return connect(Login.BUILD, settings, application_name=REFRESH_APPLICATION, **options)
-
-
-def qualified(schema: str, table: str) -> sql.Identifier:
-    return sql.Identifier(schema, table)
