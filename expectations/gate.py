@@ -325,13 +325,14 @@ def _theme_results(
     registers = _register_counts(connection, run_id, records, county_names)
     for key in registers:
         counts[key]["record"] += 0
+    covered = {theme for theme, _ in registers}
     themes = []
     for theme in Theme:
         for code in (*county_names, ""):
             if code == "" and (theme, code) not in counts:
                 continue
             cell = counts[theme, code]
-            due, absent = registers.get((theme, code), (None, 0))
+            due, absent = registers.get((theme, code), (0 if theme in covered else None, 0))
             themes.append(
                 ThemeResult(
                     theme=theme.value,

@@ -60,14 +60,18 @@ def _partition(run_id: int) -> sql.Identifier:
 def find_violations(
     connection: psycopg.Connection, run_id: int, subject: Subject, rules: Sequence[Rule], records: RecordPeriod
 ) -> None:
-    """Adds the violating records of failing rules of one subject to temporary table `found`, in one pass over it."""
+    """Adds the violating records of failing rules of one subject to temporary table `found`, in one pass over it.
+
+    Made as a table of its own first: PostgreSQL does that in parallel, and an insert never.
+    """
     broken = " or ".join(f"({rule.predicate})" for rule in rules)
     marks = ", ".join(f"case when {rule.predicate} then '{rule.id}' end" for rule in rules)
     division = "division_code" if subject.has_own_division else "cast(null as text)"
     connection.execute(
-        f"insert into found select rule_id, '{subject.table}', coalesce(id, 0),"
-        f" coalesce(own.division_code, town.division_code, county.division_code, city.division_code),"
-        f" coalesce(county.division_code, '')"
+        f"create temporary table found_here on commit drop as select rule_id, '{subject.table}' as record_table,"
+        " coalesce(id, 0) as record_id,"
+        " coalesce(own.division_code, town.division_code, county.division_code, city.division_code) as division_code,"
+        " coalesce(county.division_code, '') as county_code"
         f" from (select id, {division} as own_code, county_code, town_code, array[{marks}] as marks"
         f" from ({subject_sql(subject, records, lookups_for(subject, rules))}) as subject where {broken}) as broken"
         " cross join lateral unnest(marks) as mark (rule_id)"
@@ -78,15 +82,22 @@ def find_violations(
         f" cross join (select division_code from {REFERENCE_SCHEMA}.ref_division where level = 'city') as city"
         " where rule_id is not null"
     )
+    connection.execute("insert into found select * from found_here")
+    connection.execute("drop table found_here")
 
 
 def store_violations(connection: psycopg.Connection, run_id: int, seen_on: date) -> None:
     """Moves `found` into the run's partition, with the day on which each was first seen in any run."""
+    # Not `on conflict`: it would lock every known row, and most are known.
     connection.execute(
-        "insert into quality.first_seen select rule_id, record_table, record_id, %s from found"
-        " group by rule_id, record_table, record_id"
-        " on conflict (rule_id, record_table, record_id) do update set first_seen_on = excluded.first_seen_on"
-        " where excluded.first_seen_on < first_seen.first_seen_on",
+        "update quality.first_seen set first_seen_on = %(day)s from found"
+        " where first_seen.rule_id = found.rule_id and first_seen.record_table = found.record_table"
+        " and first_seen.record_id = found.record_id and first_seen_on > %(day)s",
+        {"day": seen_on},
+    )
+    connection.execute(
+        "insert into quality.first_seen select distinct rule_id, record_table, record_id, %s::date from found"
+        " left join quality.first_seen using (rule_id, record_table, record_id) where first_seen_on is null",
         [seen_on],
     )
     connection.execute(
