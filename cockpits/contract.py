@@ -24,6 +24,8 @@ _ADDED = {
     "release_id": ("bigint", "版本号"),
     "as_of": ("timestamptz", "数据截止时间"),
 }
+#: The C loader where PyYAML has it: ten times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LABEL_ENDS = re.compile("[：，；。]|（(?!市、区）)")
 
 
@@ -54,7 +56,7 @@ def load_contract() -> dict[str, Relation]:
     """Relation name -> relation, for everything in schema `published`."""
     relations: dict[str, Relation] = {}
     for path in [*sorted(MARTS_DIR.glob("*.yml")), BESIDE_MARTS_FILE]:
-        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models") or []:
+        for model in yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER).get("models") or []:
             columns = {c["name"]: Column(c["name"], c["data_type"], c["description"]) for c in model["columns"]}
             if path != BESIDE_MARTS_FILE:
                 columns |= {name: Column(name, *rest) for name, rest in _ADDED.items()}

@@ -100,6 +100,7 @@ def _metrics(definition: Definition, columns: dict[str, Column]) -> tuple[dict[s
                 definition.problem(f"metric `{name}` needs `sum`, or `expression`, `label` and `text`", line=line)
             )
             continue
+        line = metric.line_of("expression")
         read, error = columns_of_expression(metric["expression"])
         if error:
             problems.append(definition.problem(f"metric `{name}`: not SQL: {error}", line=line))

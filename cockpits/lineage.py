@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,13 @@ def output_columns(sql: str, path: Path, contract: dict[str, Relation]) -> tuple
             for relation in contract.values()
         }
     }
-    lines = {(column.name, column.table): _line(column) for column in query.find_all(exp.Column)}
-    by_name = {name: line for (name, _), line in lines.items()}
+    by_name = {column.name: _line(column) for column in query.find_all(exp.Column)}
     try:
         qualified: Any = qualify(query, schema=schema, dialect=DIALECT, quote_identifiers=False)
     except OptimizeError as error:
-        named = next((name for name in by_name if f"'{name}'" in str(error) or f".{name}'" in str(error)), None)
-        return [], [Problem(path, by_name.get(named or "", 1), str(error).splitlines()[0])]
+        message = str(error).splitlines()[0]
+        line = next((by_name[word] for word in re.findall(r"\w+", message) if word in by_name), 1)
+        return [], [Problem(path, line, message)]
     scope = build_scope(qualified)
     if scope is None:
         return [], [Problem(path, 1, "a query is expected")]

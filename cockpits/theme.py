@@ -11,7 +11,7 @@ from cockpits.definitions import identity
 FONT_FAMILY = '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC", sans-serif'
 
 #: Okabe and Ito's palette, reordered and lightened for a dark ground: distinguishable with any colour vision.
-CATEGORICAL: list[str] = ["#4FC3F7", "#FFB74D", "#2BD4A8", "#F48FB1", "#F0E442", "#B39DDB", "#FF8A65", "#90A4AE"]
+CATEGORICAL: list[str] = ["#4FC3F7", "#FFB74D", "#2BD4A8", "#F48FB1", "#F0E442", "#B39DDB", "#E57350", "#90A4AE"]
 SEQUENTIAL: list[str] = ["#123B63", "#14568A", "#1874AF", "#2695CF", "#55B8E6", "#9ADAF5"]
 
 CATEGORICAL_SCHEME: dict[str, Any] = {

@@ -15,7 +15,7 @@ from cockpits.contract import Relation, load_contract
 from cockpits.datasets import Dataset, resolve
 from cockpits.definitions import Definition, Definitions, load_definitions
 from cockpits.layout import Node, read_layout
-from cockpits.located import Problem
+from cockpits.located import LocatedList, Problem
 from cockpits.policies import ROLES_FILE
 from cockpits.references import query_fields, references
 
@@ -46,10 +46,11 @@ def _chart(
     if name not in definitions.datasets:
         yield chart.problem(f"there is no dataset `{name}`", "dataset")
         return
-    for text in chart.get("definitions") or []:
+    texts = chart.get("definitions") or LocatedList()
+    for line, text in zip(texts.lines, texts, strict=True):
         relation, _, column = text.partition(".")
         if relation not in contract or column not in contract[relation].columns:
-            yield chart.problem(f"`{text}` is not published", "definitions")
+            yield chart.problem(f"`{text}` is not published", line=line)
     if name not in datasets:
         return  # its problems are reported where they are
     dataset = datasets[name]
