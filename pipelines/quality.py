@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from huiyang.database import Login, connect
 from huiyang.progress import Progress
 from huiyang.settings import BUSINESS_TIMEZONE, Settings
 from pipelines.release import Build, Release, Verdict, get_release, set_report_folder
@@ -67,16 +66,3 @@ def report_and_deliver(settings: Settings, release_id: int, judgement: Judgement
     release = get_release(settings, release_id)
     deliver(settings, release, judgement.gate)
     return release
-
-
-def tell_state(settings: Settings, release: Release) -> None:
-    """Lets the app's users see that a release was published, and what it replaced."""
-    with connect(Login.INBOX, settings) as connection:
-        connection.execute(
-            "update inbox.release_result set state = 'superseded' where state = 'published' and release_id <> %s",
-            [release.release_id],
-        )
-        connection.execute(
-            "update inbox.release_result set state = %s, published_at = %s, accepted = %s where release_id = %s",
-            [release.state, release.published_at, release.accepted, release.release_id],
-        )

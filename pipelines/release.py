@@ -337,7 +337,9 @@ def publish(settings: Settings, release_id: int, reviewer: str) -> Release:
             "Let another reviewer publish it.",
         )
     with refresh_lock(settings):
-        return publish_locked(settings, release_id, actor=reviewer, reviewer=reviewer, orchestration=orchestration)
+        published = publish_locked(settings, release_id, actor=reviewer, reviewer=reviewer, orchestration=orchestration)
+        tell_app(settings, published)
+    return published
 
 
 def publish_locked(
@@ -470,7 +472,29 @@ def rollback(settings: Settings, to_release_id: int, reason: str, actor: str | N
             raise HuiyangError(f"Release {to_release_id} is what is published.", "There is nothing to go back to.")
         with build_connection(settings) as connection, connection.transaction():
             new_id = _roll_back(connection, to_release_id, reason, actor)
-        return get_release(settings, new_id)
+        shown = get_release(settings, new_id)
+        tell_app(settings, shown, delivered_as=to_release_id)
+    return shown
+
+
+def tell_app(settings: Settings, release: Release, delivered_as: int | None = None) -> None:
+    """Lets the app's users see in the inbox which release is published now. Safe to run again.
+
+    Args:
+        delivered_as: the release under whose number the gate's results were delivered; a rollback has none of its own.
+    """
+    number = release.release_id if delivered_as is None else delivered_as
+    with connect(Login.INBOX, settings) as connection:
+        connection.execute(
+            "update inbox.release_result set state = 'superseded' where state = 'published' and release_id <> %s"
+            " and (period like '%%-H_') = %s",
+            [number, release.cadence == Cadence.HALF_YEARLY],
+        )
+        connection.execute(
+            "update inbox.release_result set state = 'published', published_at = %s, accepted = %s"
+            " where release_id = %s",
+            [release.published_at, release.accepted, number],
+        )
 
 
 def _roll_back(connection: psycopg.Connection, to_release_id: int, reason: str, actor: str) -> int:

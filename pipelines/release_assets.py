@@ -124,7 +124,7 @@ def published(
             found = release.publish_locked(
                 settings, found.release_id, actor=session.actor, reviewer=None, orchestration=load_orchestration()
             )
-        quality.tell_state(settings, found)
+        release.tell_app(settings, found)
         for mart in marts:
             yield dg.MaterializeResult(asset_key=["published", mart], metadata={"release_id": found.release_id})
 
