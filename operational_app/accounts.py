@@ -43,17 +43,17 @@ class _Wanted:
 
 
 _WANTED = (
-    _Wanted("city.leader", "市局领导", RoleCode.LEADER, division_code=_CITY),
-    _Wanted("county.leader", "赤坎区领导", RoleCode.LEADER, division_code=_CHIKAN),
-    _Wanted("zone.leader", "经开区领导", RoleCode.LEADER, unit_code=_DEVELOPMENT_ZONE),
-    _Wanted("data.staff", "数据专员", RoleCode.DATA_STAFF, division_code=_CITY),
-    _Wanted("auditor", "数据审核员", RoleCode.AUDITOR, division_code=_CITY),
-    _Wanted("operator", "运营人员", RoleCode.OPERATOR, division_code=_CITY),
-    _Wanted("system.admin", "系统管理员", RoleCode.SYSTEM_ADMINISTRATOR),
-    _Wanted("security.admin", "安全管理员", RoleCode.SECURITY_ADMINISTRATOR),
-    _Wanted("audit.admin", "审计管理员", RoleCode.AUDIT_ADMINISTRATOR),
+    _Wanted("city.leader", "陈海生", RoleCode.LEADER, division_code=_CITY),
+    _Wanted("county.leader", "林志远", RoleCode.LEADER, division_code=_CHIKAN),
+    _Wanted("zone.leader", "吴建平", RoleCode.LEADER, unit_code=_DEVELOPMENT_ZONE),
+    _Wanted("data.staff", "黄秀芳", RoleCode.DATA_STAFF, division_code=_CITY),
+    _Wanted("auditor", "梁国栋", RoleCode.AUDITOR, division_code=_CITY),
+    _Wanted("operator", "李婉仪", RoleCode.OPERATOR, division_code=_CITY),
+    _Wanted("system.admin", "周子健", RoleCode.SYSTEM_ADMINISTRATOR),
+    _Wanted("security.admin", "何文彬", RoleCode.SECURITY_ADMINISTRATOR),
+    _Wanted("audit.admin", "郑雅琴", RoleCode.AUDIT_ADMINISTRATOR),
 )
-_MANAGER = _Wanted("institution.manager", "机构管理员", RoleCode.INSTITUTION_MANAGER)
+_MANAGER = _Wanted("institution.manager", "钟丽华", RoleCode.INSTITUTION_MANAGER)
 _USERNAMES = [wanted.username for wanted in (*_WANTED, _MANAGER)]
 
 

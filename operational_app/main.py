@@ -37,7 +37,7 @@ from operational_app.web.services import Services
 from operational_app.workbench import pages as workbench_pages
 
 _FIGURES_KEPT_FOR = timedelta(minutes=10)
-_ROUTERS = (
+ROUTERS = (
     identity_pages.router,
     workbench_pages.router,
     elder_pages.router,
@@ -47,7 +47,7 @@ _ROUTERS = (
     home_service.router,
     inbox_pages.router,
 )
-_LISTS = (ElderView, InstitutionView, facilities.FacilityView, organizations.ProviderView, home_service.OrderView)
+LISTS = (ElderView, InstitutionView, facilities.FacilityView, organizations.ProviderView, home_service.OrderView)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -79,9 +79,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
     app.add_exception_handler(Exception, on_failure)
-    for router in _ROUTERS:
+    for router in ROUTERS:
         app.include_router(router)
-    for view in _LISTS:
+    for view in LISTS:
         back_office.add_view(view)
     back_office.mount_to(app)
     return app

@@ -49,7 +49,7 @@ class FacilityView(ArchiveView):
         column("facility_type", "类型", getter=lambda request, row: row.facility_type.label),
         column("facility_level", "级别", getter=lambda request, row: row.facility_level.label),
         column("division_code", "所在地", sortable=True, getter=lambda request, row: division(row.division_code)),
-        column("capacity", "容量（床、座）", "number", sortable=True, extra={"number": True}),
+        column("capacity", "容量（床、座）", "number", sortable=True, is_number=True),
         column("opened_on", "启用日期", getter=lambda request, row: row.opened_on and row.opened_on.isoformat()),
         column("status", "状态", "badge", getter=lambda request, row: (row.status.label, STATUS_COLOURS[row.status])),
     )

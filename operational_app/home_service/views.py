@@ -87,7 +87,7 @@ class OrderView(ArchiveView):
         column("division_code", "服务地", getter=lambda request, row: division(row.order.division_code)),
         column("finished_at", "完成时间", "code", getter=lambda request, row: minute(row.order.finished_at)),
         column(
-            "amount_yuan", "金额（元）", "yuan", extra={"number": True},
+            "amount_yuan", "金额（元）", "yuan", is_number=True,
             getter=lambda request, row: row.order.amount_yuan,
         ),
         column(

@@ -54,13 +54,13 @@ class InstitutionView(ArchiveView):
     fields = (
         column("name", "机构名称", "record", sortable=True),
         column("institution_type", "类型", getter=lambda request, row: row.institution_type.label),
-        column("nature", "性质", getter=lambda request, row: row.nature.label),
+        column("nature", "性质", on_phone=False, getter=lambda request, row: row.nature.label),
         column("division_code", "所在地", sortable=True, getter=lambda request, row: division(row.division_code)),
         column("grade", "等级", sortable=True, getter=lambda request, row: grade_label(row.grade)),
-        column("beds", "床位", "number", extra={"number": True}),
-        column("residents", "入住", "number", extra={"number": True}),
+        column("beds", "床位", "number", is_number=True),
+        column("residents", "入住", "number", is_number=True),
         column(
-            "occupancy", "入住率", extra={"number": True}, getter=lambda request, row: percent(row.residents, row.beds)
+            "occupancy", "入住率", is_number=True, getter=lambda request, row: percent(row.residents, row.beds)
         ),
         column("permits", "证照", "badge", getter=_permits),
         column(

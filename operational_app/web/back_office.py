@@ -21,7 +21,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette_admin import BaseField
 from starlette_admin.base import BaseAdmin
-from starlette_admin.fields import StringField
 from starlette_admin.filters import FilterGroup
 from starlette_admin.i18n import I18nConfig, TimezoneConfig
 from starlette_admin.routing import route
@@ -81,9 +80,23 @@ def count_up_to_cap(session: ScopedSession, statement: Select[*tuple[Any, ...]])
     return min(count, MOST_LISTED), count > MOST_LISTED
 
 
-def column(name: str, label: str, cell: str = "text", *, sortable: bool = False, **options: Any) -> BaseField:
-    """A column of a list; `cell` names its template (`cells/<cell>.html`)."""
-    return StringField(
+def column(
+    name: str,
+    label: str,
+    cell: str = "text",
+    *,
+    sortable: bool = False,
+    is_number: bool = False,
+    on_phone: bool = True,
+    **options: Any,
+) -> BaseField:
+    """A column of a list.
+
+    Args:
+        cell: names its template (`cells/<cell>.html`).
+        on_phone: shown on a narrow screen too.
+    """
+    return BaseField(
         name, label=label, list_template=f"cells/{cell}.html", null_template="cells/nothing.html",
         empty_template="cells/nothing.html", orderable=sortable, searchable=False, **options,
     )  # fmt: skip
@@ -109,6 +122,10 @@ class ArchiveView(BaseModelView):
     actions = ()
     row_actions = ()
     column_visibility = False
+
+    def __init__(self) -> None:
+        self.sortable_fields = [field.name for field in self.fields if field.orderable]
+        super().__init__()
 
     def search(self, call: ListCall) -> Found:
         """Finds one page. Runs in a thread; must not be called with unset rights."""

@@ -64,11 +64,12 @@ def percent(numerator: int | None, denominator: int | None) -> str:
 
 
 def division(code: str | None) -> str:
-    """From the county down, since names repeat: 赤坎区寸金街道."""
+    """From the county down, since names repeat: 赤坎区寸金街道中山社区居委会."""
     if code is None or code not in division_tree():
         return NOTHING
     found = division_tree()[code]
-    return found.full_name.removeprefix(division_tree().root.name) or found.name
+    name = found.full_name.removeprefix(division_tree().root.name) or found.name
+    return name.replace("居民委员会", "居委会").replace("村民委员会", "村委会")
 
 
 def age_on(birth: date | None, on: date) -> int | None:

@@ -94,11 +94,11 @@ class _Passage:
 
     async def run(self) -> None:
         request, state = self._request, self._request.state
+        state.services, state.actor = self._services, None  # an error page needs them, whatever fails
         token = request.cookies.get(SESSION_COOKIE)
         actor = await run_sync(self._find_actor, token) if token else None
         if not self._has_form_cookie:
             self._form_cookie = new_form_cookie()
-        state.services = self._services
         state.actor = actor
         state.session_token = token if actor else None
         state.csrf_token = form_token(self._services.form_key, self._form_cookie, state.session_token)

@@ -26,12 +26,13 @@ class Figure:
     """One number.
 
     Attributes:
-        note: what stands beside it, in small.
+        note: what else is worth knowing, in small.
         url: the list behind it.
     """
 
     label: str
     value: int
+    unit: str
     note: str = ""
     url: str | None = None
 
@@ -53,7 +54,7 @@ def cache_key(scope: ScopeSetting, resources: frozenset[Resource], today: date) 
 
 
 def _elders(session: Session, scope: ScopeSetting, today: date) -> list[Figure]:
-    return [Figure("在册老人", count_persons(session, scope), "人", "/elders/list")]
+    return [Figure("在册老人", count_persons(session, scope), "人", url="/elders/list")]
 
 
 def _institutions(session: Session, scope: ScopeSetting, today: date) -> list[Figure]:
@@ -70,14 +71,14 @@ def _institutions(session: Session, scope: ScopeSetting, today: date) -> list[Fi
         )
     )
     return [
-        Figure("运营中的养老机构", session.scalar(operating) or 0, "家", "/institutions/list"),
-        Figure("机构床位", session.scalar(beds) or 0, f"张，入住 {session.scalar(residents) or 0:,} 人"),
+        Figure("运营中的养老机构", session.scalar(operating) or 0, "家", url="/institutions/list"),
+        Figure("机构床位", session.scalar(beds) or 0, "张", f"入住 {session.scalar(residents) or 0:,} 人"),
     ]
 
 
 def _facilities(session: Session, scope: ScopeSetting, today: date) -> list[Figure]:
     operating = select(func.count()).select_from(Facility).where(Facility.status == FacilityStatus.OPERATING)
-    return [Figure("社区养老设施", session.scalar(operating) or 0, "处", "/facilities/list")]
+    return [Figure("社区养老设施", session.scalar(operating) or 0, "处", url="/facilities/list")]
 
 
 def _family_beds(session: Session, scope: ScopeSetting, today: date) -> list[Figure]:
@@ -85,7 +86,10 @@ def _family_beds(session: Session, scope: ScopeSetting, today: date) -> list[Fig
     alarms = [in_scope(Alarm.division_code, scope), Alarm.status != AlarmStatus.CLOSED]
     return [
         Figure(
-            "家庭养老床位", session.scalar(select(func.count()).select_from(FamilyBed).where(*in_bed)) or 0, "张在床"
+            "家庭养老床位",
+            session.scalar(select(func.count()).select_from(FamilyBed).where(*in_bed)) or 0,
+            "张",
+            "在床",
         ),
         Figure("未办结报警", session.scalar(select(func.count()).select_from(Alarm).where(*alarms)) or 0, "起"),
     ]
@@ -106,7 +110,7 @@ def _orders(session: Session, scope: ScopeSetting, today: date) -> list[Figure]:
         return session.scalar(select(func.count()).select_from(ServiceOrder).where(*conditions)) or 0
 
     before_now = finished(last_month, this_month)
-    return [Figure("本月完成工单", finished(this_month, None), f"单，上月 {before_now:,} 单", "/orders/list")]
+    return [Figure("本月完成工单", finished(this_month, None), "单", f"上月 {before_now:,} 单", "/orders/list")]
 
 
 def _month_before(first_day: date) -> date:
