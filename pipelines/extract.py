@@ -129,8 +129,9 @@ def _load_table(
         )
     names = [name for name, _ in table.all_columns]
     # The casts hold both sides to the same types: binary COPY would misread another type of the same length.
-    select = sql.SQL("copy (select {columns}, {batch}::bigint from {source} where {range}) to stdout (format binary)")
-    select = select.format(
+    select = sql.SQL(
+        "copy (select {columns}, {batch}::bigint from {source} where {range}) to stdout (format binary)"
+    ).format(
         columns=sql.SQL(", ").join(
             sql.SQL("{}::{}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in table.all_columns
         ),

@@ -15,7 +15,7 @@ from huiyang.settings import BUSINESS_TIMEZONE, Settings
 from pipelines.release import Build, Release, Verdict, get_release, set_report_folder
 
 if TYPE_CHECKING:
-    from expectations.gate import GateResult
+    from expectations.results import GateResult
 
 
 @dataclass(frozen=True)

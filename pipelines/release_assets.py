@@ -66,7 +66,7 @@ def candidate(
         progress("acceptance report", 0.86)
         quality.report_and_deliver(settings, release_id, result)
         verdict = result.verdict
-        figures = {
+        figures: dict[str, str | int] = {
             "completeness": f"{verdict.completeness_numerator}/{verdict.completeness_denominator}",
             "errors": f"{verdict.error_numerator}/{verdict.error_denominator}",
             "critical_violations": verdict.critical_violations,

@@ -13,7 +13,7 @@ from pipelines.orchestration import Orchestration
 from pipelines.warehouse import ensure_warehouse, refresh_lock
 
 
-class RefreshSession(dg.ConfigurableResource):  # type: ignore[type-arg]
+class RefreshSession(dg.ConfigurableResource):
     """One refresh: holds the lock while the run lasts, from the command line as from Dagster's page.
 
     Attributes:

@@ -24,7 +24,7 @@ def ensure_warehouse(settings: Settings) -> None:
     with connect(Login.BUILD, settings) as connection:
         connection.execute("select pg_advisory_xact_lock(hashtext('huiyang warehouse schema'))")
         connection.execute("set local client_min_messages = warning")
-        connection.execute(_DDL.read_text())  # type: ignore[arg-type]  # a file of ours
+        connection.execute(_DDL.read_text())
 
 
 @contextmanager

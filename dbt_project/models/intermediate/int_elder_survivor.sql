@@ -18,11 +18,15 @@ with recursive link as (
 chain as (
     select merged_id, survivor_id, 1 as depth from link
     union all
-    select chain.merged_id, link.survivor_id, chain.depth + 1
+    select
+        chain.merged_id,
+        link.survivor_id,
+        chain.depth + 1 as depth
     from chain inner join link on link.merged_id = chain.survivor_id
     where chain.depth < 20
 )
 
 select chain.merged_id, chain.survivor_id
 from chain
-where not exists (select 1 from link where link.merged_id = chain.survivor_id)
+left join link on link.merged_id = chain.survivor_id
+where link.merged_id is null

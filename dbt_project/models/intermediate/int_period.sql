@@ -5,7 +5,7 @@ select
     {{ month_number('period_end') }} as month_number
 from (
     values
-    {% for period in setting('periods') -%}
-    ('{{ period.period }}', date '{{ period.period_end }}'){{ ',' if not loop.last }}
-    {% endfor -%}
+    {% for period in setting('periods') %}
+        ('{{ period.period }}', date '{{ period.period_end }}'){{ ',' if not loop.last }}
+    {% endfor %}
 ) as given (period, period_end)

@@ -68,7 +68,13 @@ parts as (
     from bed_move
     inner join {{ ref('int_period') }} as period on period.month_number = bed_move.month_number
     union all
-    select period.period, device_spell.town_code, 0 as opened, 0 as closed, 0 as beds, sum(device_spell.devices)
+    select
+        period.period,
+        device_spell.town_code,
+        0 as opened,
+        0 as closed,
+        0 as beds,
+        sum(device_spell.devices) as devices
     from device_spell
     inner join {{ ref('int_period') }} as period
         on period.month_number between device_spell.first_month and device_spell.last_month

@@ -75,13 +75,13 @@ select
     unit.unit_code,
     unit.unit_name,
     unit.unit_type,
-    {% for column in ['elder_count', 'elder_80_count', 'living_alone_count', 'disabled_count', 'hardship_count'] -%}
-    cast(coalesce(elder.{{ column }}, 0) as bigint) as {{ column }},
-    {% endfor -%}
+    {% for column in ['elder_count', 'elder_80_count', 'living_alone_count', 'disabled_count', 'hardship_count'] %}
+        cast(coalesce(elder.{{ column }}, 0) as bigint) as {{ column }},
+    {% endfor %}
     cast(census.census_60_count as bigint) as census_60_count,
-    {% for column in ['institution_count', 'licensed_bed_count', 'open_bed_count', 'resident_count'] -%}
-    cast(coalesce(institution.{{ column }}, 0) as bigint) as {{ column }},
-    {% endfor -%}
+    {% for column in ['institution_count', 'licensed_bed_count', 'open_bed_count', 'resident_count'] %}
+        cast(coalesce(institution.{{ column }}, 0) as bigint) as {{ column }},
+    {% endfor %}
     cast(coalesce(facility.facility_count, 0) as bigint) as facility_count,
     cast(coalesce(family_bed.family_bed_count, 0) as bigint) as family_bed_count,
     cast(coalesce(family_bed.device_count, 0) as bigint) as device_count,
