@@ -189,7 +189,9 @@ def ensure_space(settings: Settings) -> None:
 def explained(error: BaseException) -> HuiyangError | None:
     """The error for a person, where something below our code ran out or is missing; None for a defect of ours."""
     cause: BaseException | None = error
-    while cause is not None:
+    seen: set[int] = set()  # Dagster's errors can be their own cause
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         if isinstance(cause, HuiyangError):
             return cause
         if getattr(cause, "errno", None) == errno.ENOSPC or getattr(cause, "sqlstate", None) == "53100":

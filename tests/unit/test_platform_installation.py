@@ -147,3 +147,11 @@ def test_a_full_disk_is_explained_however_deep_it_lies(cause: BaseException) -> 
 
 def test_a_defect_is_not_explained_away() -> None:
     assert installation.explained(_wrapped(KeyError("division"))) is None
+
+
+def test_an_error_that_is_its_own_cause_is_explained_and_ends():
+    first, second = RuntimeError("first"), RuntimeError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert installation.explained(first) is None
+    second.__cause__ = HuiyangError("known", "do this")
+    assert installation.explained(first) is second.__cause__
