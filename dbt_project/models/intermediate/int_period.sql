@@ -6,6 +6,9 @@ select
 from (
     values
     {% for period in setting('periods') %}
-        ('{{ period.period }}', date '{{ period.period_end }}'){{ ',' if not loop.last }}
+        (
+            '{{ period.period }}',
+            date '{{ period.period_end }}'
+        ){{ ',' if not loop.last }}
     {% endfor %}
 ) as given (period, period_end)
