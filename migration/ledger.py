@@ -218,7 +218,8 @@ def read_known(connection: psycopg.Connection, source_id: int) -> Known:
                 np.array(versions, dtype=np.int64)[newest],
             )
     index = by_target.pop(0)[0] if by_target else pd.Index([], dtype=object)
-    return Known(index, *main, others=by_target)
+    row_hash, outcome, target_id, target_version = main
+    return Known(index, row_hash, outcome, target_id, target_version, by_target)
 
 
 class LedgerLookup:
@@ -351,7 +352,8 @@ class SeenKeys:
         first[order] = rows[order][first_position][group]
         before = np.zeros(len(keys), dtype=np.int64)
         for run_keys, run_rows in self._runs:
-            left, right = (np.searchsorted(run_keys, keys, side=side) for side in ("left", "right"))
+            left = np.searchsorted(run_keys, keys, side="left")
+            right = np.searchsorted(run_keys, keys, side="right")
             here = right > left
             first = np.where(here & (before == 0), run_rows[np.minimum(left, len(run_rows) - 1)], first)
             before += right - left

@@ -150,7 +150,7 @@ def run_migration(settings: Settings, export_dir: Path, progress: Progress | Non
             return MigrationSummary(_last_run(connection), already_done=True, resumed=False)
         migration = _Migration(settings, connection, export_dir, manifest, run, mappings, files, hashes)
         try:
-            summary = migration.run(progress or (lambda _text, _fraction: None), started)
+            summary = migration.run(progress or (lambda what, done, total=1, /: None), started)
         except HuiyangError:
             connection.rollback()
             finish_run(connection, run.run_id, "failed")

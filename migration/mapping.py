@@ -17,7 +17,7 @@ from sqlalchemy import Table
 
 from huiyang.errors import HuiyangError
 from migration import transforms
-from operational_app.core.base import AppendOnly, Base
+from operational_app.core.base import AppendOnly, Base, mapped_tables
 from operational_app.models import elders  # noqa: F401  (fills the metadata)
 
 MAPPINGS_DIR = Path(__file__).resolve().parent / "mappings"
@@ -250,11 +250,7 @@ class Target(_Strict):
 
 @cache
 def _append_only_tables() -> frozenset[str]:
-    return frozenset(
-        mapper.local_table.fullname  # type: ignore[union-attr]
-        for mapper in Base.registry.mappers
-        if issubclass(mapper.class_, AppendOnly)
-    )
+    return frozenset(table.fullname for model, table in mapped_tables() if issubclass(model, AppendOnly))
 
 
 class Join(_Strict):

@@ -20,7 +20,7 @@ from migration.reasons import reason_text
 if TYPE_CHECKING:
     from migration.load import MigrationSummary
 
-_Sheet = tuple[str, tuple[str, ...], list[tuple[object, ...]]]  # title, columns, rows
+_Sheet = tuple[str, tuple[str, ...], Sequence[tuple[object, ...]]]  # title, columns, rows
 
 _COUNT_TITLES = (
     "数据类别", "数据表", "清单行数", "读取行数", "已加载", "已合并", "重复行", "已隔离", "目标行数",
@@ -57,7 +57,7 @@ def write_report(
         for query, parameters in ((_REASONS, None), (_WARNINGS, [summary.run_id]))
     )
     connection.commit()
-    sheets = [
+    sheets: list[tuple[str, tuple[str, ...], Sequence[tuple[object, ...]]]] = [
         ("对账", _COUNT_TITLES, counts),
         ("隔离原因", _REASON_TITLES, reasons),
         ("备注", _REASON_TITLES, warnings),

@@ -185,8 +185,8 @@ class SourceLoader:
         former = self._at(self._known.outcome, position)
         settled = same & (former != QUARANTINED)
         repeated = (occurrence > 1) & (first_hash == row_hash) & ~settled
-        for outcome in OUTCOMES:
-            self.counts.outcomes[outcome] += int(np.count_nonzero(former[settled] == outcome))
+        for name in OUTCOMES:
+            self.counts.outcomes[name] += int(np.count_nonzero(former[settled] == name))
 
         todo = np.flatnonzero(~settled & ~repeated)
         evaluation = self._evaluate(columns, key, occurrence, todo)
@@ -438,7 +438,7 @@ class SourceLoader:
         new: dict[tuple[Any, ...], int] = {}
         for row in np.flatnonzero(chosen):
             if names[row] not in natural and names[row] not in new:
-                new[names[row]] = row
+                new[names[row]] = int(row)
                 makes[row] = True
         if new:
             fresh = allocate_ids(self._connection, target.table, len(new))

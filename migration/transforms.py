@@ -307,7 +307,7 @@ def boolean(column: pa.Array) -> Outcome:
 
 _NUMBER = re.compile(r"([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)(?:[eE]([+-]?\d+))?")
 #: Units a number may carry, as factors onto the unit the mapping asks for; yuan, square metres, minutes.
-_UNITS = {
+_UNITS: dict[str, int | Decimal] = {
     "": 1, "元": 1, "¥": 1, "￥": 1, "rmb": 1, "万": 10_000, "万元": 10_000, "千元": 1_000,
     "平方米": 1, "㎡": 1, "m2": 1, "m²": 1, "平米": 1, "平": 1, "亩": Decimal("666.6667"), "公顷": 10_000,
     "层": 1, "楼": 1, "张": 1, "人": 1, "个": 1, "床": 1, "次": 1, "分": 1, "岁": 1,

@@ -57,13 +57,15 @@ def _load_table(connection: psycopg.Connection, table: str, file: str, columns: 
     others = [column for column in columns if column not in key]
     target = sql.Identifier(*table.split("."))
     if others:
-        changes = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in others)
+        changes: sql.Composable = sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(c)) for c in others
+        )
         if tracked:
-            changes += sql.SQL(", row_version = t.row_version + 1, effective_at = now()")
+            changes = sql.SQL("{}, row_version = t.row_version + 1, effective_at = now()").format(changes)
         differs = sql.SQL(" or ").join(
             sql.SQL("t.{0} is distinct from excluded.{0}").format(sql.Identifier(c)) for c in others
         )
-        on_conflict = sql.SQL("do update set {} where {}").format(changes, differs)
+        on_conflict: sql.Composable = sql.SQL("do update set {} where {}").format(changes, differs)
     else:
         on_conflict = sql.SQL("do nothing")
     statement = sql.SQL("insert into {} as t ({}) values ({}) on conflict ({}) {}").format(

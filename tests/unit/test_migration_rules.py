@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,10 @@ def mappings() -> dict[str, Mapping]:
     return {mapping.name: mapping for mapping in read_mappings()}
 
 
+DEEP_TEXT = {"text": {"depth": 1}}
+A_FIELD = {"from": "A", "to": "institution_id"}
+
+
 class TestMappings:
     def test_all_classes_are_there(self, mappings: dict[str, Mapping]):
         assert {mapping.data_class for mapping in mappings.values()} == set(DataClass)
@@ -40,11 +45,21 @@ class TestMappings:
             known = set(mapping.titles) | set(mapping.reject) | set(mapping.unused_columns) | {"ID", "WD", "QDWD"}
             assert pinyin <= known, f"{mapping.name}: {pinyin - known}"
 
-    GOOD = {
-        "name": "x", "title": "甲", "data_class": "服务机构", "order": 1, "reader": "gb18030_csv", "file": "x.csv", "key": "K",
-        "targets": [{"table": "institutions.building", "fields": [
-            {"from": "A", "to": "institution_id"}, {"from": "B", "to": "name", "use": "text"}]}],
-    }  # fmt: skip
+    GOOD: ClassVar[dict[str, Any]] = {
+        "name": "x",
+        "title": "甲",
+        "data_class": "服务机构",
+        "order": 1,
+        "reader": "gb18030_csv",
+        "file": "x.csv",
+        "key": "K",
+        "targets": [
+            {
+                "table": "institutions.building",
+                "fields": [{"from": "A", "to": "institution_id"}, {"from": "B", "to": "name", "use": "text"}],
+            }
+        ],
+    }
 
     def broken(
         self, tmp_path: Path, change: dict[str, object] | None = None, target: dict[str, object] | None = None
@@ -63,13 +78,13 @@ class TestMappings:
         ("target", "message"),
         [
             ({"table": "institutions.nowhere"}, "there is no table"),
-            ({"fields": [{"from": "A", "to": "institution_id"}]}, "institutions.building.name is required"),
-            ({"fields": [{"from": "A", "to": "institution_id"}, {"from": "B", "to": "name", "use": "magic"}]}, "no transform is called magic"),
-            ({"fields": [{"from": "A", "to": "institution_id"}, {"from": "B", "to": "name", "use": {"text": {"depth": 1}}}]}, "text has no option depth"),
-            ({"fields": [{"from": "A", "to": "institution_id"}, {"from": "B", "to": ["name", "colour"]}]}, "has no column colour"),
-            ({"fields": [{"from": "A", "to": "institution_id"}, {"from": "_b", "to": "name"}]}, "_b is used before it is made"),
-            ({"fields": [{"from": "A", "to": "institution_id"}, {"to": "name"}]}, "exactly one of from, of, value"),
-            ({"fields": [{"from": "A", "to": "institution_id"}, {"from": "B", "to": "name", "codes": "nope"}]}, "no code list nope"),
+            ({"fields": [A_FIELD]}, "institutions.building.name is required"),
+            ({"fields": [A_FIELD, {"from": "B", "to": "name", "use": "magic"}]}, "no transform is called magic"),
+            ({"fields": [A_FIELD, {"from": "B", "to": "name", "use": DEEP_TEXT}]}, "text has no option depth"),
+            ({"fields": [A_FIELD, {"from": "B", "to": ["name", "colour"]}]}, "has no column colour"),
+            ({"fields": [A_FIELD, {"from": "_b", "to": "name"}]}, "_b is used before it is made"),
+            ({"fields": [A_FIELD, {"to": "name"}]}, "exactly one of from, of, value"),
+            ({"fields": [A_FIELD, {"from": "B", "to": "name", "codes": "nope"}]}, "no code list nope"),
             ({"unique": "floor"}, "floor is no column of this mapping"),
             ({"colour": "red"}, "Extra inputs are not permitted"),
         ],
@@ -124,12 +139,15 @@ class TestEvaluation:
                 {
                     "table": "institutions.building",
                     "each": ["_ids", "_names"],
-                    "fields": [{"from": "_ids", "to": "institution_id", "use": "integer"}, {"from": "_names", "to": "name", "default": "-"}],
+                    "fields": [
+                        {"from": "_ids", "to": "institution_id", "use": "integer"},
+                        {"from": "_names", "to": "name", "default": "-"},
+                    ],
                 }
             ],
-        }  # fmt: skip
+        }
         found = self.evaluate(mapping, A=["1,2,3", "4", None], B=["a,b", "d", "x"])
-        assert [number for number in found.slots] == [0, 100, 200]
+        assert list(found.slots) == [0, 100, 200]
         assert found.present[0].tolist() == [True, True, True]
         assert found.present[200].tolist() == [True, False, False]
         assert found.values[200]["name"].to_pylist()[0] == "-"

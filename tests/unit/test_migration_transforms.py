@@ -90,9 +90,19 @@ class TestJoining:
 
 
 NUMBERS = {
-    "1089": "1089.00", "691元": "691.00", "1,200.00": "1200.00", "￥３５": "35.00", "2.5万": "25000.00", "500元/月": "500.00",
-    "3510平方米": "3510.00", "2200㎡": "2200.00", "1.005": "1.01", "-3": "-3.00", "1亩": "666.67", "12e2": "1200.00",
-}  # fmt: skip
+    "1089": "1089.00",
+    "691元": "691.00",
+    "1,200.00": "1200.00",
+    "￥３５": "35.00",
+    "2.5万": "25000.00",
+    "500元/月": "500.00",
+    "3510平方米": "3510.00",
+    "2200㎡": "2200.00",
+    "1.005": "1.01",
+    "-3": "-3.00",
+    "1亩": "666.67",
+    "12e2": "1200.00",
+}
 
 
 class TestNumbers:
@@ -361,10 +371,16 @@ def test_vital_signs(kind: str, value: str, unit: str, first: object, second: ob
 def test_every_transform_returns_as_many_rows_and_knows_missing():
     """Whatever a transform does: rows stay rows, and a missing input is never an error."""
     options = {
-        "codes": {"table": {}}, "code_words": {"table": {}}, "highest": {"order": []}, "contains": {"word": "x"},
-        "extract": {"pattern": "(x)"}, "integer_list": {"length": 1, "maxima": [1]}, "labelled": {"labels": ["a"], "separator": ""},
-        "only_where": {"value": "x"}, "division": {"resolver": t.DivisionResolver(division_tree(), {})},
-    }  # fmt: skip
+        "codes": {"table": {}},
+        "code_words": {"table": {}},
+        "highest": {"order": []},
+        "contains": {"word": "x"},
+        "extract": {"pattern": "(x)"},
+        "integer_list": {"length": 1, "maxima": [1]},
+        "labelled": {"labels": ["a"], "separator": ""},
+        "only_where": {"value": "x"},
+        "division": {"resolver": t.DivisionResolver(division_tree(), {})},
+    }
     arguments = {"position": 2, "vital_sign": 3, "only_where": 2}
     typed = {"to_date", "to_instant", "month_start", "grid_cell", "else_export_time", "photo_file"}
     checked = 0
