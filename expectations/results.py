@@ -138,7 +138,7 @@ def judge(rule_results: Iterable[RuleResult], totals: Totals, missing_registers:
     against_publishing = [
         f"规则 {r.rule_id}（{r.title}）未能执行：{r.problem}"
         if r.problem
-        else f"严重规则 {r.rule_id}（{r.title}）有 {r.violation_count} 条违反"
+        else f"严重规则 {r.rule_id}（{r.title}）有 {r.violation_count:,} 条违反"
         for r in critical
     ]
     against_acceptance = []
@@ -146,15 +146,15 @@ def judge(rule_results: Iterable[RuleResult], totals: Totals, missing_registers:
         against_acceptance.append("没有记录，无从验收")
     if not is_complete(totals.field_filled_count, totals.field_due_count):
         missing = totals.field_due_count - totals.field_filled_count
-        against_acceptance.append(f"字段完整率不足 100%：应填 {totals.field_due_count} 项，缺 {missing} 项")
+        against_acceptance.append(f"字段完整率不足 100%：应填 {totals.field_due_count:,} 项，缺 {missing:,} 项")
     if totals.record_due_count is not None and totals.record_present_count is not None:
         absent = totals.record_due_count - totals.record_present_count
         if absent:
-            against_acceptance.append(f"记录完整率不足 100%：应有 {totals.record_due_count} 条，缺 {absent} 条")
+            against_acceptance.append(f"记录完整率不足 100%：应有 {totals.record_due_count:,} 条，缺 {absent:,} 条")
     against_acceptance += [f"{theme}没有外部应有名册，记录完整率无从证明" for theme in missing_registers]
     if not is_error_rate_accepted(totals.error_record_count, totals.record_count):
         against_acceptance.append(
-            f"错误率不低于 1%：{totals.record_count} 条记录中 {totals.error_record_count} 条有错误"
+            f"错误率不低于 1%：{totals.record_count:,} 条记录中 {totals.error_record_count:,} 条有错误"
         )
     if critical:
         against_acceptance.append("不可发布的版本不能达标")

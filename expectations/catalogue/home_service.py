@@ -79,6 +79,11 @@ SERVICE_ORDER = Subject(
             " where served.subsidy_yuan > 0) as entitled on entitled.order_id = record.id",
         ),
         Lookup(
+            {"has_entitlement": "recipients.elder_id is not null"},
+            "left join (select distinct elder_id from {records}.int_entitlement) as recipients"
+            " on recipients.elder_id = record.elder_id",
+        ),
+        Lookup(
             {"was_resident": "resided.order_id is not null"},
             "left join (select distinct served.id as order_id from {records}.int_service_order as served"
             " inner join {records}.int_residency as residency on residency.elder_id = served.elder_id"
@@ -207,9 +212,9 @@ RULES: tuple[Rule, ...] = (
         subject=SERVICE_ORDER,
         dimension=Dimension.CONSISTENCY,
         severity=Severity.ERROR,
-        title="使用补贴而当日无有效补贴资格",
-        definition="有补贴金额的已完成工单，服务日须在老人某项补贴资格的有效期内。",
-        applies=f"{_FINISHED} and subsidy_yuan > 0 and started_at is not null",
+        title="使用补贴而当日补贴资格无效",
+        definition="有补贴金额的已完成工单，老人有补贴资格档案的，服务日须在某项资格的有效期内。",
+        applies=f"{_FINISHED} and subsidy_yuan > 0 and started_at is not null and has_entitlement",
         violated="not is_entitled",
         recommendation="核实资格起止；不符的改为自付，已拨付的追回。",
     ),
@@ -370,6 +375,18 @@ RULES: tuple[Rule, ...] = (
         applies="status in ('cancelled', 'returned')",
         violated="subsidy_yuan > 0",
         recommendation="冲减补贴。",
+    ),
+    Rule(
+        id="SRV-24",
+        subject=SERVICE_ORDER,
+        dimension=Dimension.COMPLETENESS,
+        severity=Severity.WARNING,
+        title="使用补贴而老人没有补贴资格档案",
+        definition="有补贴金额的已完成工单，其老人应有补贴资格档案；没有的，补贴是否合规无从核对。",
+        applies=f"{_FINISHED} and subsidy_yuan > 0 and elder_found",
+        violated="not has_entitlement",
+        recommendation="补录老人的补贴资格；确无资格的改为自付，已拨付的追回。",
+        other_owner=Owner.COUNTY,
     ),
     Rule(
         id="PHO-01",

@@ -387,6 +387,11 @@ def _same_visit_twice(world: World) -> None:
     world.new("service_order", staff_id=other["id"], started_at=first["started_at"], finished_at=first["finished_at"])
 
 
+def _served_on_expired_entitlement(world: World) -> None:
+    world.new("entitlement")
+    world.new("service_order", elder_id=world.plain["id"])
+
+
 def _second_evaluation(world: World) -> None:
     world.new("evaluation", order_id=world.order["id"], evaluated_at=at(PERIOD_END))
 
@@ -583,7 +588,7 @@ _SPECIFIC: dict[str, Case] = {
     "SRV-05": new("service_order", self_paid_yuan=25),
     "SRV-06": case(lambda world: world.cancelled(amount_yuan=-5, self_paid_yuan=-5)),
     "SRV-07": case(_served_after_death),
-    "SRV-08": case(lambda world: world.new("service_order", elder_id=world.plain["id"])),
+    "SRV-08": case(_served_on_expired_entitlement),
     "SRV-09": case(_overlapping_visits),
     "SRV-10": case(lambda world: _without_photos(world, ("before", "after"))),
     "SRV-11": case(lambda world: _without_photos(world, ("after",))),
@@ -599,6 +604,7 @@ _SPECIFIC: dict[str, Case] = {
     "SRV-21": case(_same_visit_twice),
     "SRV-22": new("service_order", amount_yuan=65, self_paid_yuan=25),
     "SRV-23": case(lambda world: world.cancelled(amount_yuan=40, subsidy_yuan=40)),
+    "SRV-24": case(lambda world: world.new("service_order", elder_id=world.plain["id"])),
     "PHO-01": new("photo", is_stored=False),
     "PHO-02": new("photo", taken_at=at(date(2026, 9, 1))),
     "EVA-01": case(_second_evaluation),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -385,3 +386,21 @@ def fill(connection: psycopg.Connection, schema: str, worlds: Iterable[World]) -
                 for row in world.rows[table]:
                     assert set(row) <= set(names), (table, set(row) - set(names))
                     target.write_row([row.get(name) for name in names])
+
+
+@dataclass(frozen=True)
+class SomeRelease:
+    """A release as reports and deliveries need it."""
+
+    release_id: int
+    period: str = PERIOD
+    lane: str = "official"
+    state: str = "candidate"
+    accepted: bool = False
+    as_of: datetime = datetime(2026, 11, 5, 2, 30, tzinfo=BUSINESS_TIMEZONE)
+    cut_off: int = 982_347
+    git_commit: str = "3f9c2d17a0b4"
+    orchestration_sha256: str = "ab12" * 16
+    started_by: str = "data_staff"
+    published_at: datetime | None = None
+    report_folder: str | None = None

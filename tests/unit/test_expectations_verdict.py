@@ -41,7 +41,7 @@ def test_whole_and_below_one_per_cent_is_accepted() -> None:
     ("change", "reason"),
     [
         ({"error_record_count": 100}, "错误率不低于 1%"),
-        ({"field_filled_count": 49_999}, "字段完整率不足 100%：应填 50000 项，缺 1 项"),
+        ({"field_filled_count": 49_999}, "字段完整率不足 100%：应填 50,000 项，缺 1 项"),
         ({"record_present_count": 34}, "记录完整率不足 100%：应有 35 条，缺 1 条"),
         ({"record_count": 0, "error_record_count": 0}, "没有记录"),
     ],
