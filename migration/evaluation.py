@@ -145,10 +145,9 @@ def _lengths(lists: pa.ListArray) -> np.ndarray:
 
 def _element(lists: pa.ListArray, position: int) -> pa.Array:
     """The n-th element of each list, missing where a list is shorter."""
-    rows = lists.to_pylist()
-    return pa.array(
-        [row[position] if row is not None and len(row) > position else None for row in rows], lists.type.value_type
-    )
+    starts = np.asarray(lists.offsets)[:-1]
+    has = _lengths(lists) > position
+    return lists.values.take(pa.array(np.where(has, starts + position, 0), mask=~has))
 
 
 def _origin(mapping: Mapping, working: str) -> str:

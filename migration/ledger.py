@@ -15,7 +15,8 @@ from psycopg import sql
 
 from huiyang.errors import HuiyangError
 from migration.mapping import Mapping
-from migration.target import copy_in, read_columns
+from migration.target import arrow_type, copy_in, read_table
+from operational_app.core.base import Base
 
 _DDL = Path(__file__).with_name("ledger.sql")
 LOADED, MERGED, DUPLICATE, QUARANTINED = OUTCOMES = ("loaded", "merged", "duplicate", "quarantined")
@@ -191,132 +192,142 @@ class Known:
     others: dict[int, tuple[pd.Index, np.ndarray]] = field(default_factory=dict)
 
 
+_KNOWN = pa.schema(
+    [
+        ("key", pa.string()),
+        ("row_hash", pa.int64()),
+        ("outcome", pa.string()),
+        ("target_no", pa.int64()),
+        ("target_id", pa.int64()),
+        ("target_version", pa.int64()),
+    ]
+)
+
+
 def read_known(connection: psycopg.Connection, source_id: int) -> Known:
     """The ledger's newest entries of one source."""
-    by_target: dict[int, tuple[pd.Index, np.ndarray]] = {}
-    main: tuple[np.ndarray, ...] = (np.array([]),) * 4
-    numbers = connection.execute(
-        "select distinct target_no from migration.ledger where source_id = %s order by 1", [source_id]
-    ).fetchall()
-    for (number,) in numbers:
-        keys, occurrences, hashes, outcomes, ids, versions = read_columns(
-            connection,
-            "select source_key, occurrence, row_hash, outcome, coalesce(target_id, -1), coalesce(target_version, 0)"
-            " from migration.ledger where source_id = %s and target_no = %s order by ledger_id",
-            [source_id, number],
-        )
-        index = pd.Index(
-            [f"{key}\x1f{occurrence}" for key, occurrence in zip(keys, occurrences, strict=True)], dtype=object
-        )
+    query = sql.SQL(
+        "select source_key || chr(31) || occurrence, row_hash, outcome, target_no, coalesce(target_id, -1),"
+        " coalesce(target_version, 0) from migration.ledger where source_id = {} order by ledger_id"
+    ).format(sql.Literal(source_id))
+    entries = read_table(connection, query, _KNOWN)
+    numbers = entries["target_no"].to_numpy()
+    by_target: dict[int, tuple[pd.Index, pa.Table]] = {}
+    for number in sorted(set(numbers.tolist()) | {0}):
+        part = entries.filter(pa.array(numbers == number))
+        index = pd.Index(part["key"].to_numpy(), dtype=object)
         newest = ~index.duplicated(keep="last")
-        by_target[number] = (index[newest], np.array(ids, dtype=np.int64)[newest])
-        if number == 0:
-            main = (
-                np.array(hashes, dtype=np.int64)[newest],
-                np.array(outcomes, dtype=object)[newest],
-                by_target[0][1],
-                np.array(versions, dtype=np.int64)[newest],
-            )
-    index = by_target.pop(0)[0] if by_target else pd.Index([], dtype=object)
-    row_hash, outcome, target_id, target_version = main
-    return Known(index, row_hash, outcome, target_id, target_version, by_target)
+        by_target[number] = index[newest], part.filter(pa.array(newest))
+    index, main = by_target.pop(0)
+    return Known(
+        index,
+        main["row_hash"].to_numpy(),
+        main["outcome"].to_numpy(),
+        main["target_id"].to_numpy(),
+        main["target_version"].to_numpy(),
+        others={number: (keys, part["target_id"].to_numpy()) for number, (keys, part) in by_target.items()},
+    )
 
 
-class LedgerLookup:
-    """References into sources that are loaded, by legacy key.
+class Lookup:
+    """Keys → a value each: ids, or another attribute of the rows meant. See `evaluation.KeyLookup`."""
 
-    Args:
-        source_ids: id and number of the target that is meant, per source.
-        alternate: look up by the sources' alternate key.
-        table: the target's table, and `attribute` the column wanted of it where that is not its key.
-    """
+    def __init__(self, index: pd.Index, values: pa.Array, quarantined: np.ndarray) -> None:
+        self._index, self._values, self._quarantined = index, values, quarantined
 
-    def __init__(
-        self,
-        connection: psycopg.Connection,
-        source_ids: Sequence[tuple[int, int]],
-        *,
-        alternate: bool = False,
-        table: str | None = None,
-        attribute: str = "id",
-    ) -> None:
+    def find(self, keys: pa.Array) -> tuple[pa.Array, np.ndarray]:
+        """(values, missing where there is no row; bool, the key is known, its row quarantined)."""
+        encoded = keys.dictionary_encode()
+        if not len(self._index) or not len(encoded.dictionary):
+            return pa.nulls(len(keys), self._values.type), np.zeros(len(keys), dtype=bool)
+        found = self._index.get_indexer(pd.Index(encoded.dictionary.to_pylist(), dtype=object))
+        by_key = self._values.take(pa.array(found, mask=found < 0))
+        flags = pa.array(np.where(found >= 0, self._quarantined[found], False))
+        rows = encoded.indices
+        return by_key.take(rows), np.asarray(pc.fill_null(flags.take(rows), False))
+
+
+class Lookups:
+    """Lookups of one run. Keys are read once for all attributes asked of them."""
+
+    _KEYS = pa.schema([("key", pa.string()), ("id", pa.int64()), ("quarantined", pa.bool_())])
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self._keys: dict[tuple[tuple[tuple[int, int], ...], bool], tuple[pd.Index, np.ndarray, np.ndarray]] = {}
+
+    def of_sources(self, targets: tuple[tuple[int, int], ...], alternate: bool, table: str, attribute: str) -> Lookup:
+        """By legacy key.
+
+        Args:
+            targets: source id and target number; of several sources the first that knows a key holds.
+            alternate: by the sources' alternate key.
+            table: the targets' table; `attribute` is the column wanted of it.
+        """
+        if (targets, alternate) not in self._keys:
+            self._keys[targets, alternate] = self._read_keys(targets, alternate)
+        index, ids, quarantined = self._keys[targets, alternate]
+        return Lookup(index, self._attributes(ids, table, attribute), quarantined)
+
+    def of_table(self, table: str, by: str, attribute: str) -> Lookup:
+        """By a column of the table's own, such as a category's code."""
+        query = sql.SQL("select {0}, id, false from {1} where {0} is not null").format(
+            sql.Identifier(by), sql.Identifier(*table.split("."))
+        )
+        rows = read_table(self._connection, query, self._KEYS)
+        index = pd.Index(rows["key"].to_numpy(), dtype=object)
+        values = self._attributes(rows["id"].to_numpy(), table, attribute)
+        return Lookup(index, values, np.zeros(len(index), dtype=bool))
+
+    def keep(self, source_ids: set[int]) -> None:
+        """Forgets the keys of all other sources: a city's elders are a lot of them."""
+        self._keys = {
+            key: value for key, value in self._keys.items() if source_ids & {source_id for source_id, _ in key[0]}
+        }
+
+    def _read_keys(
+        self, targets: tuple[tuple[int, int], ...], alternate: bool
+    ) -> tuple[pd.Index, np.ndarray, np.ndarray]:
         # The first row with a key is the one that others mean; a repeated one was a duplicate or a conflict.
-        query = sql.SQL(
+        main_only = sql.SQL(
+            "select {key}, coalesce(target_id, -1), outcome = 'quarantined' from migration.ledger"
+            " where source_id = {source} and target_no = 0 and occurrence = 1 and {key} is not null order by ledger_id"
+        )
+        of_target = sql.SQL(
             "select main.{key}, coalesce(wanted.target_id, -1), main.outcome = 'quarantined'"
             " from migration.ledger main left join migration.ledger wanted"
             " on wanted.source_id = main.source_id and wanted.source_key = main.source_key"
-            " and wanted.occurrence = 1 and wanted.target_no = %(target_no)s"
-            " where main.source_id = %(source_id)s and main.target_no = 0 and main.occurrence = 1"
+            " and wanted.occurrence = 1 and wanted.target_no = {target}"
+            " where main.source_id = {source} and main.target_no = 0 and main.occurrence = 1"
             " and main.{key} is not null order by main.ledger_id, wanted.ledger_id"
         )
-        main_only = sql.SQL(
-            "select {key}, coalesce(target_id, -1), outcome = 'quarantined' from migration.ledger"
-            " where source_id = %(source_id)s and target_no = 0 and occurrence = 1 and {key} is not null"
-            " order by ledger_id"
-        )
-        column = sql.Identifier("alternate_key" if alternate else "source_key")
+        key = sql.Identifier("alternate_key" if alternate else "source_key")
         parts = [
-            read_columns(
-                connection,
-                (query if target_no else main_only).format(key=column),
-                {"source_id": source_id, "target_no": target_no},
+            read_table(
+                self._connection,
+                (of_target if target else main_only).format(
+                    key=key, source=sql.Literal(source), target=sql.Literal(target)
+                ),
+                self._KEYS,
             )
-            for source_id, target_no in source_ids
+            for source, target in targets
         ]
         # Of one source the newest entry holds, of several sources the first.
-        keys: list[str] = []
-        ids: list[int] = []
-        quarantined: list[bool] = []
-        for part in parts[::-1]:
-            keys += part[0]
-            ids += part[1]
-            quarantined += part[2]
-        index = pd.Index(keys, dtype=object)
+        rows = pa.concat_tables(parts[::-1])
+        index = pd.Index(rows["key"].to_numpy(), dtype=object)
         newest = ~index.duplicated(keep="last")
-        self._index = index[newest]
-        self._quarantined = np.array(quarantined, dtype=bool)[newest]
-        self._values = _attributes(connection, np.array(ids, dtype=np.int64)[newest], table, attribute)
+        return index[newest], rows["id"].to_numpy()[newest], rows["quarantined"].to_numpy()[newest]
 
-    def find(self, keys: pa.Array) -> tuple[pa.Array, np.ndarray]:
-        """See `evaluation.KeyLookup`."""
-        return _find(self._index, self._values, self._quarantined, keys)
-
-
-class TableLookup:
-    """References into a table by a column of its own, such as a category's code."""
-
-    def __init__(self, connection: psycopg.Connection, table: str, by: str, attribute: str) -> None:
-        query = sql.SQL("select {}, id from {} where {} is not null").format(
-            sql.Identifier(by), sql.Identifier(*table.split(".")), sql.Identifier(by)
-        )
-        names, ids = read_columns(connection, query)
-        self._index = pd.Index(names, dtype=object)
-        self._values = _attributes(connection, np.array(ids, dtype=np.int64), table, attribute)
-
-    def find(self, keys: pa.Array) -> tuple[pa.Array, np.ndarray]:
-        """See `evaluation.KeyLookup`."""
-        return _find(self._index, self._values, np.zeros(len(self._index), dtype=bool), keys)
-
-
-def _attributes(connection: psycopg.Connection, ids: np.ndarray, table: str | None, attribute: str) -> pa.Array:
-    """A column of the rows with these ids, missing for -1 and for rows that are gone."""
-    if attribute == "id" or table is None:
-        return pa.array(ids, mask=ids < 0)
-    query = sql.SQL("select id, {} from {}").format(sql.Identifier(attribute), sql.Identifier(*table.split(".")))
-    row_ids, values = read_columns(connection, query)
-    position = pd.Index(row_ids, dtype="int64").get_indexer(ids)
-    return pa.array(values).take(pa.array(position, mask=position < 0)) if len(row_ids) else pa.nulls(len(ids))
-
-
-def _find(index: pd.Index, values: pa.Array, quarantined: np.ndarray, keys: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    encoded = keys.dictionary_encode()
-    if not len(index) or not len(encoded.dictionary):
-        return pa.nulls(len(keys), values.type), np.zeros(len(keys), dtype=bool)
-    found = index.get_indexer(pd.Index(encoded.dictionary.to_pylist(), dtype=object))
-    by_key = values.take(pa.array(found, mask=found < 0))
-    flags = pa.array(np.where(found >= 0, quarantined[found], False))
-    rows = encoded.indices
-    return by_key.take(rows), np.asarray(pc.fill_null(flags.take(rows), False))
+    def _attributes(self, ids: np.ndarray, table: str, attribute: str) -> pa.Array:
+        """A column of the rows with these ids, missing for -1 and for rows that are gone."""
+        if attribute == "id":
+            return pa.array(ids, mask=ids < 0)
+        column = Base.metadata.tables[table].columns[attribute]
+        query = sql.SQL("select id, {} from {}").format(sql.Identifier(attribute), sql.Identifier(*table.split(".")))
+        rows = read_table(self._connection, query, pa.schema([("id", pa.int64()), (attribute, arrow_type(column))]))
+        position = pd.Index(rows["id"].to_numpy()).get_indexer(ids)
+        values = rows[attribute].combine_chunks()
+        return values.take(pa.array(position, mask=position < 0))
 
 
 class SeenKeys:

@@ -26,9 +26,8 @@ from migration.care_relations import derive_care_relations
 from migration.duplicates import DuplicateCounts, link_duplicates
 from migration.evaluation import KeyLookup, Surroundings
 from migration.ledger import (
-    LedgerLookup,
+    Lookups,
     Run,
-    TableLookup,
     ensure_tables,
     finish_run,
     lock,
@@ -184,7 +183,8 @@ class _Migration:
         self._source_ids = register_sources(connection, mappings)
         last_day = manifest.last_day if manifest else None
         self._export_date = last_day + timedelta(days=1) if last_day else datetime.now(BUSINESS_TIMEZONE).date()
-        self._lookups: dict[Reference, KeyLookup] = {}
+        self._lookups = Lookups(connection)
+        self._found: dict[Reference, KeyLookup] = {}
         self._readers = {mapping.name: self._reader(mapping) for mapping in mappings}
 
     def run(self, progress: Progress, started: float) -> MigrationSummary:
@@ -295,30 +295,26 @@ class _Migration:
     # --- what mappings ask for ---
 
     def _lookup(self, reference: Reference) -> KeyLookup:
-        if reference not in self._lookups:
-            if reference.by and reference.table:
-                lookup: KeyLookup = TableLookup(self._connection, reference.table, reference.by, reference.attribute)
-            else:
-                by_name = {mapping.name: mapping for mapping in self._mappings}
-                targets = []
-                for name in reference.source:
-                    numbers = {target.table: number for number, target in by_name[name].numbered_targets[::-1]}
-                    targets.append((self._source_ids[name], numbers[reference.table] if reference.table else 0))
-                table = reference.table or by_name[reference.source[0]].primary.table
-                lookup = LedgerLookup(
-                    self._connection,
-                    targets,
-                    alternate=reference.alternate,
-                    table=table,
-                    attribute=reference.attribute,
-                )
-            self._lookups[reference] = lookup
-        return self._lookups[reference]
+        if reference not in self._found:
+            self._found[reference] = self._make_lookup(reference)
+        return self._found[reference]
+
+    def _make_lookup(self, reference: Reference) -> KeyLookup:
+        if reference.by and reference.table:
+            return self._lookups.of_table(reference.table, reference.by, reference.attribute)
+        by_name = {mapping.name: mapping for mapping in self._mappings}
+        targets = []
+        for name in reference.source:
+            numbers = {target.table: number for number, target in by_name[name].numbered_targets[::-1]}
+            targets.append((self._source_ids[name], numbers[reference.table] if reference.table else 0))
+        table = reference.table or by_name[reference.source[0]].primary.table
+        return self._lookups.of_sources(tuple(targets), reference.alternate, table, reference.attribute)
 
     def _forget_lookups(self, following: Sequence[Mapping]) -> None:
-        """Frees what no later source asks for: a city's elders are a lot of keys."""
+        """Frees what no later source asks for."""
         needed = {f.ref for mapping in following for f in mapping.all_fields if f.ref}
-        self._lookups = {reference: lookup for reference, lookup in self._lookups.items() if reference in needed}
+        self._found = {reference: lookup for reference, lookup in self._found.items() if reference in needed}
+        self._lookups.keep({self._source_ids[name] for reference in needed for name in reference.source})
 
     def _injected(self) -> dict[str, Any]:
         return {

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import imagehash
@@ -30,11 +31,18 @@ class PhotoStore:
     upload_dir: Path
     _done: dict[str, tuple[str, int]] = field(default_factory=dict)
 
+    @cached_property
+    def _files(self) -> frozenset[str]:
+        """What lies in the export's folder, by relative path; a name that leads out of it is none of them."""
+        return frozenset(
+            path.relative_to(self.export_dir).as_posix() for path in self.export_dir.rglob("*") if path.is_file()
+        )
+
     def take(self, name: str, stated_sha256: str) -> tuple[str | None, int | None, str | None]:
         """(SHA-256 of the stored file, perceptual hash, remark); without a usable file (None, None, remark)."""
-        path = (self.export_dir / name).resolve()
-        if not path.is_relative_to(self.export_dir.resolve()) or not path.is_file():
+        if name not in self._files:
             return None, None, None  # the old platform's disk no longer has most of them: that is no remark
+        path = self.export_dir / name
         if path.stat().st_size > LARGEST_PHOTO_BYTES:
             return None, None, "photo_unreadable"
         content = path.read_bytes()

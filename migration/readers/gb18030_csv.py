@@ -7,8 +7,10 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 
 from huiyang.errors import HuiyangError
 from migration.readers.source import open_binary
@@ -34,72 +36,104 @@ class CsvReader:
     def verify(self) -> int:
         """See `SourceReader.verify`."""
         self._check_encoding()
-        with open_binary(self.path) as handle:
-            reader = csv.reader(io.TextIOWrapper(handle, encoding=ENCODING, newline=""), strict=True)
-            try:
-                header = next(reader, None)
-                self._check_header(header)
-                rows = sum(1 for _ in reader)
-            except csv.Error as error:
-                raise HuiyangError(
-                    f"{self.path}, line {reader.line_num}: {error}.",
-                    "The file ends inside a quoted field or is damaged: export it again; nothing of it was loaded.",
-                ) from error
-        return rows
+        self._check_header()
+        return sum(len(chunk) for chunk in self.chunks(10**6))
 
     def chunks(self, rows: int) -> Iterator[pa.Table]:
-        """See `SourceReader.chunks`. A line with a wrong number of fields stands in the column `MALFORMED`."""
+        """See `SourceReader.chunks`.
+
+        A line with a wrong number of fields stands in the column `MALFORMED`, after the other rows of its chunk.
+        """
+        malformed: list[str] = []
+
+        def skip(row: pa_csv.InvalidRow) -> str:
+            malformed.append(row.text)
+            return "skip"
+
         with open_binary(self.path) as handle:
-            reader = csv.reader(io.TextIOWrapper(handle, encoding=ENCODING, newline=""), strict=True)
-            header = next(reader)
-            gathered: list[list[str]] = []
-            for line in reader:
-                gathered.append(line)
-                if len(gathered) >= rows:
-                    yield _table(header, gathered)
-                    gathered = []
-            if gathered:
-                yield _table(header, gathered)
+            names = self._header(handle)
+        gathered: list[pa.RecordBatch] = []
+        count = 0
+        with open_binary(self.path) as handle:
+            try:
+                reader = pa_csv.open_csv(
+                    pa.PythonFile(_Utf8Stream(handle)),
+                    read_options=pa_csv.ReadOptions(block_size=_BLOCK, use_threads=False),
+                    parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+                    convert_options=pa_csv.ConvertOptions(
+                        column_types={name: pa.string() for name in names}, strings_can_be_null=False
+                    ),
+                )
+                for batch in reader:
+                    gathered.append(batch)
+                    count += len(batch)
+                    if count >= rows:
+                        yield _table(gathered, malformed)
+                        gathered, count = [], 0
+            except pa.ArrowInvalid as error:
+                raise HuiyangError(
+                    f"{self.path}: {error}.",
+                    "The file ends inside a quoted field or is damaged: export it again; nothing of it was loaded.",
+                ) from error
+        if gathered or malformed:
+            yield _table(gathered or [_no_rows(names)], malformed)
 
     def _check_encoding(self) -> None:
-        """Decodes the file line by line.
+        """Decodes the file.
 
         Valid UTF-8 is often valid GB18030 too, and then means something else; so a file that is UTF-8 throughout and
         not ASCII is refused as UTF-8.
         """
-        utf8, ascii_only, last = codecs.getincrementaldecoder("utf-8")(), True, b""
-        is_utf8 = True
+        decoder, utf8 = (codecs.getincrementaldecoder(name)() for name in (ENCODING, "utf-8"))
+        is_ascii, is_utf8, lines, quotes, last = True, True, 0, 0, b""
         with open_binary(self.path) as handle:
-            start = handle.read(4)
-            for mark, name in _BYTE_ORDER_MARKS.items():
-                if start.startswith(mark):
-                    raise self._wrong_encoding(1, f"the file starts with a {name} byte-order mark")
-        with open_binary(self.path) as handle:
-            for number, line in enumerate(handle, start=1):
-                last = line
-                if line.isascii():
-                    continue
-                ascii_only = False
-                try:
-                    line.decode(ENCODING)
-                except UnicodeDecodeError as error:
-                    if not line.endswith(b"\n"):
-                        break  # the last line, cut inside a character
-                    raise self._wrong_encoding(number, f"byte {error.start + 1} is no GB18030") from error
-                if is_utf8:
-                    try:
-                        utf8.decode(line)
-                    except UnicodeDecodeError:
-                        is_utf8 = False
-        if not ascii_only and is_utf8:
-            raise self._wrong_encoding(1, "the file is UTF-8")
+            while block := handle.read(_BLOCK):
+                for mark, name in _BYTE_ORDER_MARKS.items():
+                    if not last and block.startswith(mark):
+                        raise self._wrong_encoding(1, f"the file starts with a {name} byte-order mark")
+                if not block.isascii() or not is_ascii:
+                    is_ascii = False
+                    self._decode(decoder, block, lines)
+                    is_utf8 = is_utf8 and _decodes(utf8, block)
+                lines += block.count(b"\n")
+                quotes += block.count(b'"')  # no character of GB18030 has this byte
+                last = block[-1:]
         if not last:
             raise HuiyangError(f"{self.path} is empty.", "Export it again; nothing of it was loaded.")
-        if not last.endswith(b"\n"):
+        if last != b"\n" or quotes % 2:
+            raise self._truncated(lines + (last != b"\n"))
+        if not is_ascii and is_utf8:
+            raise self._wrong_encoding(1, "the file is UTF-8")
+
+    def _decode(self, decoder: codecs.IncrementalDecoder, block: bytes, lines: int) -> None:
+        pending = decoder.getstate()[0]
+        try:
+            decoder.decode(block)
+        except UnicodeDecodeError as error:
+            at = max(error.start - len(pending), 0)
+            line = lines + block.count(b"\n", 0, at) + 1
+            line_start = block.rfind(b"\n", 0, at) + 1
+            raise self._wrong_encoding(line, f"byte {at - line_start + 1} is no GB18030") from error
+
+    def _check_header(self) -> None:
+        with open_binary(self.path) as handle:
+            header = self._header(handle)
+        missing = [name for name in self.required if name not in header]
+        if missing:
             raise HuiyangError(
-                f"{self.path}, line {number}: the file ends inside a line, so it is truncated.",
-                "Copy it again from the old platform; nothing of it was loaded.",
+                f"{self.path}, line 1: the header has no column {', '.join(missing)}.",
+                "Check that this is the right file; if the old platform renamed a column, change its mapping.",
             )
+
+    @staticmethod
+    def _header(handle: BinaryIO) -> list[str]:
+        return next(csv.reader(io.TextIOWrapper(handle, encoding=ENCODING, newline="")), [])
+
+    def _truncated(self, line: int) -> HuiyangError:
+        return HuiyangError(
+            f"{self.path}, line {line}: the file ends inside a line or a quoted field, so it is truncated.",
+            "Copy it again from the old platform; nothing of it was loaded.",
+        )
 
     def _wrong_encoding(self, line: int, what: str) -> HuiyangError:
         return HuiyangError(
@@ -108,23 +142,49 @@ class CsvReader:
             " nothing of it was loaded.",
         )
 
-    def _check_header(self, header: list[str] | None) -> None:
-        missing = [name for name in self.required if name not in (header or [])]
-        if missing:
-            raise HuiyangError(
-                f"{self.path}, line 1: the header has no column {', '.join(missing)}.",
-                "Check that this is the right file; if the old platform renamed a column, change its mapping.",
-            )
+
+class _Utf8Stream(io.RawIOBase):
+    """A GB18030 stream as UTF-8, which is what Arrow reads."""
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+        self._decoder = codecs.getincrementaldecoder(ENCODING)()
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._ready:
+            block = self._handle.read(_BLOCK)
+            self._ready = self._decoder.decode(block, final=not block).encode()
+            if not block:
+                break
+        if size < 0:
+            size = len(self._ready)
+        part, self._ready = self._ready[:size], self._ready[size:]
+        return part
 
 
-def _table(header: list[str], lines: list[list[str]]) -> pa.Table:
-    width = len(header)
-    malformed: list[str | None] = [None] * len(lines)
-    for position, line in enumerate(lines):
-        if len(line) != width:
-            malformed[position] = ",".join(line)
-            lines[position] = [""] * width
-    columns = {
-        name: pa.array(values, pa.string()) for name, values in zip(header, zip(*lines, strict=True), strict=True)
-    }
-    return pa.table(columns | {MALFORMED: pa.array(malformed, pa.string())})
+def _decodes(decoder: codecs.IncrementalDecoder, block: bytes) -> bool:
+    try:
+        decoder.decode(block)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _table(batches: list[pa.RecordBatch], malformed: list[str]) -> pa.Table:
+    """The batches and, emptied, the malformed lines as one table."""
+    table = pa.Table.from_batches(batches)
+    table = table.append_column(MALFORMED, pa.nulls(len(table), pa.string()))
+    if malformed:
+        lines = {name: pa.repeat(pa.scalar(""), len(malformed)) for name in table.column_names[:-1]}
+        lines[MALFORMED] = pa.array(malformed, pa.string())
+        table = pa.concat_tables([table, pa.table(lines)])
+        malformed.clear()
+    return table
+
+
+def _no_rows(names: list[str]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({name: pa.array([], pa.string()) for name in names})

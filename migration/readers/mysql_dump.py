@@ -1,36 +1,34 @@
 """Streaming reader of `mysqldump` files: extended INSERTs with MySQL's escapes.
 
-A statement is checked by one regular expression and taken apart by another, so that Python never loops over
-characters. What a whole dump must have, and a truncated one lacks: every statement ends with `;`, and the last line
-says `-- Dump completed`.
+A statement is taken apart by numpy: quotes that are not escaped say which bytes lie inside strings, and the brackets
+and commas outside them must form rows of the table's width. What a whole dump must have, and a truncated one lacks:
+every statement ends with `;`, and the last line says `-- Dump completed`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from huiyang.errors import HuiyangError
 from migration.readers.source import open_binary
 
-_STRING = r"(?:_binary )?'(?>[^'\\]+|\\.|'')*'"
-_VALUE = rf"(?>{_STRING}|[^'(),;\s]+)"
-_ROW = rf"\(\s*{_VALUE}(?>\s*,\s*{_VALUE})*\s*\)"
-_STATEMENT = re.compile(rf"\s*(?>{_ROW}\s*,\s*)*{_ROW}\s*;\s*", re.DOTALL)
-_VALUES = re.compile(_VALUE, re.DOTALL)
-_FIRST_ROW = re.compile(_ROW, re.DOTALL)
-_INSERT = re.compile(r"INSERT (?:IGNORE )?INTO `(\w+)`\s*(?:\(([^)]*)\)\s*)?VALUES", re.IGNORECASE)
-_CREATE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?`(\w+)`", re.IGNORECASE)
+_INSERT = re.compile(rb"INSERT (?:IGNORE )?INTO `(\w+)`\s*(?:\(([^)]*)\)\s*)?VALUES", re.IGNORECASE)
+_CREATE = re.compile(rb"CREATE TABLE (?:IF NOT EXISTS )?`(\w+)`", re.IGNORECASE)
 _COLUMN = re.compile(r"\s+`(\w+)`\s")
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 #: MySQL 8.0 reference manual, 11.1.1, table 11.1; any other escaped character stands for itself.
 _ESCAPED = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a"}
-_FOOTER = "-- Dump completed"
+_FOOTER = b"-- Dump completed"
+_QUOTE, _BACKSLASH, _OPEN, _CLOSE, _COMMA, _SEMICOLON, _SPACE, _NEWLINE, _RETURN = b"'\\(),; \n\r"
+_SEPARATOR = np.isin(np.arange(256), [_OPEN, _CLOSE, _COMMA, _SEMICOLON])
+_NOTHING = np.empty(0, dtype=np.uint8)
 _RECOPY = (
     "Make the dump again on the old platform (mysqldump ends with the line `-- Dump completed`) and copy it completely;"
     " nothing of this table was loaded."
@@ -65,12 +63,11 @@ class DumpReader:
         """See `SourceReader.chunks`; a chunk is made of whole statements."""
         gathered: list[pa.Table] = []
         columns: list[str] = []
-        for _, names, body, _ in _statements(self.path, self.table):
-            columns = columns or names
-            part = _take_apart(body, names)
+        for statement in _statements(self.path, self.table):
+            columns = columns or statement.names
+            part = statement.columns()
             # An INSERT that names its columns may name them in another order, or not all.
-            missing = [name for name in columns if name not in names]
-            for name in missing:
+            for name in (name for name in columns if name not in statement.names):
                 part = part.append_column(name, pa.nulls(len(part), pa.string()))
             gathered.append(part.select(columns))
             if sum(len(table) for table in gathered) >= rows:
@@ -93,24 +90,74 @@ def count_rows(path: Path) -> dict[str, int]:
         HuiyangError: see `SourceReader.verify`.
     """
     counts: dict[str, int] = {}
-    for table, names, body, line in _statements(path, None):
-        if not names:
-            counts.setdefault(table, 0)
-            continue
-        values = len(_VALUES.findall(body))
-        if values % len(names):
-            raise HuiyangError(
-                f"{path}, line {line}: a row of {table} has another number of values than its {len(names)} columns.",
-                _RECOPY,
-            )
-        counts[table] = counts.get(table, 0) + values // len(names)
+    for statement in _statements(path, None):
+        counts[statement.table] = counts.get(statement.table, 0) + statement.row_count
     return counts
 
 
-def _statements(path: Path, wanted: str | None) -> Iterator[tuple[str, list[str], str, int]]:
-    """(table, column names, text after VALUES, line) of each INSERT; (table, [], "", line) of each CREATE TABLE.
+@dataclass(frozen=True)
+class _Statement:
+    """One INSERT (or, without rows, one CREATE TABLE).
 
-    `wanted` limits the INSERTs to one table and drops the CREATEs.
+    Attributes:
+        names: its columns, in its order.
+        body: the bytes after VALUES, brackets and final semicolon included; UTF-8.
+        quotes: (n,) bool per byte of the body: opens or closes a string.
+        inside: (n,) bool: within a string, the opening quote included.
+        fields: positions of the brackets and commas around fields, (rows, columns + 2).
+    """
+
+    table: str
+    names: list[str]
+    body: np.ndarray
+    quotes: np.ndarray
+    inside: np.ndarray
+    fields: np.ndarray
+
+    @property
+    def row_count(self) -> int:
+        return len(self.fields)
+
+    def columns(self) -> pa.Table:
+        """The rows as text."""
+        # What remains of the body without quotes, brackets, commas and blanks is the fields, one after the other.
+        blank = (self.body == _SPACE) | (self.body == _NEWLINE) | (self.body == _RETURN)
+        keep = ~self.quotes & (self.inside | ~blank)
+        keep[self.fields.ravel()] = False
+        ends = self.fields[:, 1:-1]
+        kept = np.concatenate([[0], np.cumsum(keep)])
+        offsets = np.concatenate([kept[self.fields[:1, 0]], kept[ends].ravel()]).astype(np.int64)
+        content = self.body[keep].tobytes()
+        texts = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(content))
+        starts = self.fields[:, :-2].ravel() + 1
+        quoted = self._count(self.quotes, starts, ends.ravel())
+        special = np.flatnonzero((quoted > 2) | (self._count(self.body == _BACKSLASH, starts, ends.ravel()) > 0))
+        result = texts.cast(pa.string())
+        if len(special):
+            raw = [self.body[starts[n] : ends.ravel()[n]].tobytes().decode().strip() for n in special]
+            values = pa.array([unescape(text[text.index("'") + 1 : -1]) for text in raw], pa.string())
+            mask = np.zeros(len(result), dtype=bool)
+            mask[special] = True
+            result = pc.replace_with_mask(result, pa.array(mask), values)
+        is_null = pc.and_(pa.array(quoted == 0), pc.equal(pc.utf8_upper(result), "NULL"))
+        result = pc.if_else(is_null, pa.scalar(None, pa.string()), result)
+        width = len(self.names)
+        return pa.table(
+            {name: result.take(pa.array(np.arange(n, len(result), width))) for n, name in enumerate(self.names)}
+        )
+
+    @staticmethod
+    def _count(flags: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """How many flagged bytes lie in each field."""
+        counted = np.concatenate([[0], np.cumsum(flags)])
+        return counted[ends] - counted[starts]
+
+
+def _statements(path: Path, wanted: str | None) -> Iterator[_Statement]:
+    """The INSERTs of a table, or of all and a statement without rows for each CREATE TABLE.
+
+    Raises:
+        HuiyangError: see `SourceReader.verify`.
     """
     columns: dict[str, list[str]] = {}
     creating: str | None = None
@@ -118,42 +165,78 @@ def _statements(path: Path, wanted: str | None) -> Iterator[tuple[str, list[str]
     with open_binary(path) as handle:
         lines = enumerate(handle, start=1)
         for line, raw in lines:
-            if creating is None and not raw.startswith((b"INSERT", b"insert", b"CREATE TABLE", b"--")):
-                continue
-            text = _decode(raw, path, line)
-            if text.startswith("--"):
-                footer = text.startswith(_FOOTER)
-            elif creating is not None:
-                column = _COLUMN.match(text)
-                if column:
-                    columns[creating].append(column[1])
-                elif text.startswith(")"):
-                    creating = None
-            elif create := _CREATE.match(text):
-                creating = last_table = create[1]
-                columns[creating] = []
-                if wanted is None:
-                    yield creating, [], "", line
-            elif insert := _INSERT.match(text):
-                last_table = insert[1]
-                start, body = line, text[insert.end() :]
-                skipped = wanted is not None and wanted != last_table
-                while not (body.rstrip().endswith(";") and (skipped or _STATEMENT.fullmatch(body))):
+            if raw.startswith((b"INSERT", b"insert")):
+                start, insert = line, _INSERT.match(raw)
+                if insert is None and not raw.endswith(b"\n"):
+                    break
+                if insert is None:
+                    raise HuiyangError(f"{path}, line {line}: not an INSERT that mysqldump writes.", _RECOPY)
+                last_table = insert[1].decode()
+                body = raw[insert.end() :]
+                while not (body.rstrip().endswith(b";") and not _ends_inside(body)):
                     following = next(lines, None)
                     if following is None:
                         raise _truncated(path, last_table, start)
-                    body += _decode(following[1], path, following[0])
-                if skipped:
-                    continue
-                named = insert[2]
-                names = [name.strip(" `\n") for name in named.split(",")] if named else columns.get(last_table, [])
-                if not names:
-                    raise HuiyangError(
-                        f"{path}, line {start}: {last_table} is filled without CREATE TABLE or column names.", _RECOPY
-                    )
-                yield last_table, names, body, start
+                    body += following[1]
+                if wanted in (None, last_table):
+                    _decode(body, path, start)
+                    yield _take_apart(path, start, last_table, insert[2], columns.get(last_table, []), body)
+            elif raw.startswith(b"--"):
+                footer = raw.startswith(_FOOTER)
+            elif creating is not None:
+                column = _COLUMN.match(_decode(raw, path, line))
+                if column:
+                    columns[creating].append(column[1])
+                elif raw.startswith(b")"):
+                    creating = None
+            elif create := _CREATE.match(raw):
+                creating = last_table = create[1].decode()
+                columns[creating] = []
+                if wanted is None:
+                    yield _Statement(creating, [], _NOTHING, _NOTHING, _NOTHING, np.empty((0, 2), dtype=np.int64))
         if creating is not None or not footer:
             raise _truncated(path, last_table, line)
+
+
+def _take_apart(path: Path, line: int, table: str, listed: bytes | None, columns: list[str], text: bytes) -> _Statement:
+    names = [name.strip(" `\n") for name in listed.decode().split(",")] if listed else columns
+    if not names:
+        raise HuiyangError(f"{path}, line {line}: {table} is filled without CREATE TABLE or column names.", _RECOPY)
+    body = np.frombuffer(text, dtype=np.uint8)
+    quotes = _quotes(body)
+    # From an opening quote up to before the closing one; a doubled quote closes and opens, and stays inside.
+    inside = np.cumsum(quotes) % 2 == 1
+    separators = np.flatnonzero(~inside & _SEPARATOR[body])
+    marks = body[separators]
+    row = np.array([_OPEN, *[_COMMA] * (len(names) - 1), _CLOSE, _COMMA], dtype=np.uint8)
+    whole = len(marks) % len(row) == 0 and len(marks) > 0 and marks[-1] == _SEMICOLON
+    if whole:
+        shape = marks.reshape(-1, len(row)).copy()
+        shape[-1, -1] = _COMMA
+        whole = bool((shape == row).all())
+    if not whole:
+        raise HuiyangError(
+            f"{path}, line {line}: a row of {table} has another number of values than its {len(names)} columns.",
+            _RECOPY,
+        )
+    return _Statement(table, names, body, quotes, inside, separators.reshape(-1, len(row)))
+
+
+def _quotes(body: np.ndarray) -> np.ndarray:
+    """(n,) bool: quotes that open or close a string; an escaped one does neither."""
+    quotes = body == _QUOTE
+    escape = -1
+    for position in np.flatnonzero(body == _BACKSLASH).tolist():
+        if position != escape:  # a backslash that is itself escaped escapes nothing
+            escape = position + 1
+            if escape < len(quotes):
+                quotes[escape] = False
+    return quotes
+
+
+def _ends_inside(text: bytes) -> bool:
+    """Whether the text ends within a string."""
+    return bool(np.count_nonzero(_quotes(np.frombuffer(text, dtype=np.uint8))) % 2)
 
 
 def _truncated(path: Path, table: str, line: int) -> HuiyangError:
@@ -168,24 +251,6 @@ def _decode(raw: bytes, path: Path, line: int) -> str:
             f"{path}, line {line}: not UTF-8 (byte {error.start + 1}).",
             "Dump with `--default-character-set=utf8mb4`, or convert the file with `iconv -f GB18030 -t UTF-8`.",
         ) from error
-
-
-def _take_apart(body: str, names: list[str]) -> pa.Table:
-    tokens = _VALUES.findall(body)
-    width = len(names)
-    return pa.table({name: _texts(tokens[position::width]) for position, name in enumerate(names)})
-
-
-def _texts(tokens: list[str]) -> pa.Array:
-    column = pa.array(tokens, pa.string())
-    quoted = pc.starts_with(column, "'")
-    inner = pc.if_else(quoted, pc.utf8_slice_codeunits(column, 1, -1), column)
-    if pc.any(pc.and_(quoted, pc.match_substring_regex(inner, r"\\|''"))).as_py():
-        inner = pa.array(
-            [unescape(v) if q else v for v, q in zip(inner.to_pylist(), quoted.to_pylist(), strict=True)], pa.string()
-        )
-    is_null = pc.and_(pc.invert(quoted), pc.equal(pc.utf8_upper(column), "NULL"))
-    return pc.if_else(is_null, pa.scalar(None, pa.string()), inner)
 
 
 def unescape(text: str) -> str:
