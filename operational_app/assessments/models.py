@@ -27,6 +27,7 @@ class Assessment(Tracked, Base):
     __tablename__ = "assessment"
     __table_args__ = (
         Index("ix_assessment_elder_id_assessed_on", "elder_id", "assessed_on"),
+        Index("ix_assessment_ability_level", "ability_level", "division_code", "elder_id"),
         CheckConstraint("item_scores is null or cardinality(item_scores) = 26", name="items"),
         CheckConstraint("total_score between 0 and 90", name="total"),
         {"schema": "assessments"},

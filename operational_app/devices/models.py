@@ -91,8 +91,12 @@ class Alarm(Tracked, Base):
     __table_args__ = (
         Index("ix_alarm_elder_id_raised_at", "elder_id", "raised_at"),
         Index("ix_alarm_raised_at", "raised_at"),
+        Index(
+            "ix_alarm_open", "division_code",
+            postgresql_include=["organization_id"], postgresql_where="status <> 'closed'",
+        ),
         {"schema": "devices"},
-    )
+    )  # fmt: skip
     scope = Scope(division="division_code", organization="organization_id")
 
     device_id: Mapped[int | None] = mapped_column(ForeignKey("devices.device.id"))

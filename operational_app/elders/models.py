@@ -64,14 +64,21 @@ class Elder(Tracked, Base):
 
     __tablename__ = "elder"
     __table_args__ = (
-        Index("ix_elder_name", "name", "id"),
-        Index("ix_elder_name_pinyin", "name_pinyin", "id"),
-        Index("ix_elder_name_initials", "name_initials", "id"),
-        Index("ix_elder_division_code", "division_code", "id"),
+        # What lists filter by stands in the index: at 1.46 million rows a filter must not fetch the rows it drops.
+        Index("ix_elder_name", "name", "id", postgresql_include=["division_code"]),
+        Index("ix_elder_name_pinyin", "name_pinyin", "id", postgresql_include=["division_code"]),
+        Index("ix_elder_name_initials", "name_initials", "id", postgresql_include=["division_code"]),
+        Index(
+            "ix_elder_division_code", "division_code", "id",
+            postgresql_include=["sex", "birth_date", "living_arrangement", "economic_category", "status"],
+        ),
+        Index("ix_elder_economic_category", "economic_category", "division_code", "id"),
+        Index("ix_elder_birth_date", "birth_date"),
+        Index("ix_elder_not_active", "status", "division_code", "id", postgresql_where="status <> 'active'"),
         CheckConstraint("longitude_wgs84 between -180 and 180 and latitude_wgs84 between -90 and 90", name="position"),
         CheckConstraint("(status = 'deceased') = (died_on is not null)", name="died_on"),
         {"schema": "elders"},
-    )
+    )  # fmt: skip
     scope = Scope(
         division="division_code",
         condition="exists (select 1 from elders.care_relation r where r.elder_id = elder.id"

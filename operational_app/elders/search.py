@@ -22,6 +22,7 @@ from operational_app.assessments.models import Assessment
 from operational_app.core.row_security import ScopeSetting
 from operational_app.elders.models import (
     AbilityLevel,
+    CareRelation,
     EconomicCategory,
     Elder,
     ElderMerge,
@@ -29,10 +30,12 @@ from operational_app.elders.models import (
     LivingArrangement,
     Sex,
 )
+from operational_app.web.counting import total_of
 from operational_app.web.formats import age_on, mask_id_number, mask_phone
-from operational_app.web.scoping import in_division, in_scope
+from operational_app.web.scoping import division_ranges, in_scope
 
 TABLE = "elders.elder"
+_EVERYWHERE = ("0", ":")  # ":" follows "9"
 _TAIL_DIGITS = 4
 
 
@@ -110,7 +113,7 @@ def check_name(text: str) -> None:
 
 @dataclass(frozen=True)
 class _Part:
-    """A range of one ordered key: the rows of a list come from one part after the other."""
+    """A range of the key that rows are ordered by: the rows of a list come from one part after the other."""
 
     key: InstrumentedAttribute[Any]
     lo: str
@@ -136,10 +139,10 @@ def _name_parts(text: str) -> list[_Part]:
 
 
 def matching(query: ElderQuery, scope: ScopeSetting, crypto: FieldCrypto, today: date) -> list[ColumnElement[bool]]:
-    """The conditions of a query, its name aside."""
-    conditions = [in_scope(Elder.division_code, scope)]
-    if query.division:
-        conditions.append(in_division(Elder.division_code, query.division))
+    """The conditions of a query, its name and ability level aside."""
+    conditions = [in_scope(Elder.division_code, scope, query.division)]
+    if scope.organization_id is not None:
+        conditions.append(Elder.id.in_(_cared_for_by(scope.organization_id)))
     if query.id_number:
         conditions.append(_blind(query.id_number, crypto, IndexPurpose.ID_NUMBER))
     if query.phone:
@@ -154,9 +157,13 @@ def matching(query: ElderQuery, scope: ScopeSetting, crypto: FieldCrypto, today:
         conditions.append(Elder.economic_category == query.economic_category)
     if query.status:
         conditions.append(Elder.status == query.status)
-    if query.ability_level:
-        conditions.append(Elder.id.in_(_assessed_as(query.ability_level)))
     return conditions
+
+
+def _cared_for_by(organization_id: int) -> Select[int]:
+    return select(CareRelation.elder_id).where(
+        CareRelation.organization_id == organization_id, CareRelation.ended_on.is_(None)
+    )
 
 
 def _blind(text: str, crypto: FieldCrypto, purpose: IndexPurpose) -> ColumnElement[bool]:
@@ -188,16 +195,16 @@ def _years_before(day: date, years: int) -> date:
         return day.replace(year=day.year - years, day=28)
 
 
-def _assessed_as(level: AbilityLevel) -> Select[Any]:
-    """Keys of the elders whose latest assessment says `level`."""
+def _latest_is(level: AbilityLevel) -> list[ColumnElement[bool]]:
+    """An assessment says `level`, and the elder has no later one."""
     later = aliased(Assessment)
-    return select(Assessment.elder_id).where(
+    return [
         Assessment.ability_level == level,
         ~exists().where(
             later.elder_id == Assessment.elder_id,
             tuple_(later.assessed_on, later.id) > tuple_(Assessment.assessed_on, Assessment.id),
         ),
-    )
+    ]
 
 
 def find(
@@ -209,47 +216,54 @@ def find(
     skip: int,
     limit: int,
     most: int,
-) -> tuple[list[ElderRow], int]:
-    """One page of elders, and how many there are, counted up to `most` + 1.
+) -> tuple[list[ElderRow], int | None]:
+    """One page of elders, and how many there are, counted up to `most` + 1; None if counting takes too long.
 
     Args:
         skip, limit: the page.
         most: where counting ends.
     """
-    conditions = matching(query, scope, crypto, today)
-    parts = _name_parts(query.name) if query.name else []
-    if not parts:
-        total = _count(session, conditions, most + 1)
-        keys = _keys(session, conditions, (Elder.division_code, Elder.id), skip, limit) if skip < total else []
-        return _rows(session, keys, crypto, today), total
-    total, keys = 0, []
+    source, parts = _source(query, scope)
+    source = source.where(*matching(query, scope, crypto, today))
+    counted, keys = 0, list[int]()
+    is_counted = True
     earlier: list[_Part] = []
     for part in parts:
-        here = [*conditions, part.condition, *(not_(other.condition) for other in earlier)]
-        count = _count(session, here, most + 1 - total)
-        if count and skip < total + count and len(keys) < limit:
-            keys += _keys(session, here, (part.key, Elder.id), max(skip - total, 0), limit - len(keys))
-        total += count
-        earlier.append(part)
-        if total > most:
+        here = source.where(part.condition, *(not_(other.condition) for other in earlier))
+        offset, wanted = max(skip - counted, 0), limit - len(keys)
+        page = session.scalars(here.order_by(part.key, Elder.id).offset(offset).limit(wanted)).all() if wanted else []
+        keys += page
+        count = total_of(session, here, offset, wanted, len(page), most + 1 - counted)
+        counted += count or 0
+        is_counted = is_counted and count is not None
+        if query.name:  # a name may lie in several parts; a place lies in one
+            earlier.append(part)
+        if counted > most or (not is_counted and len(keys) == limit):
             break
-    return _rows(session, keys, crypto, today), total
+    return _rows(session, keys, crypto, today), counted if is_counted else None
 
 
-def _count(session: Session, conditions: Sequence[ColumnElement[bool]], most: int) -> int:
-    few = select(Elder.id).where(*conditions).limit(most).subquery()
-    return session.scalar(select(func.count()).select_from(few)) or 0
+def _source(query: ElderQuery, scope: ScopeSetting) -> tuple[Select[int], list[_Part]]:
+    """Where keys come from, and the parts in whose order.
 
-
-def _keys(
-    session: Session,
-    conditions: Sequence[ColumnElement[bool]],
-    order: tuple[InstrumentedAttribute[Any], ...],
-    skip: int,
-    limit: int,
-) -> list[int]:
-    statement = select(Elder.id).where(*conditions).order_by(*order).offset(skip).limit(limit)
-    return list(session.scalars(statement))
+    Without a name, an ability level leads: elders are found through their assessments, in the order of those.
+    """
+    source = select(Elder.id)
+    parts = _name_parts(query.name) if query.name else []
+    if query.ability_level is None:
+        place = Elder.division_code
+    elif parts:
+        assessed = select(Assessment.id).where(Assessment.elder_id == Elder.id, *_latest_is(query.ability_level))
+        source = source.where(assessed.exists())
+        place = Elder.division_code
+    else:
+        source = source.join(Assessment, Assessment.elder_id == Elder.id).where(*_latest_is(query.ability_level))
+        place = Assessment.division_code
+    if not parts:
+        # Somebody who moved was assessed elsewhere, so a chosen division narrows the elders only.
+        ranges = division_ranges(scope, query.division if query.ability_level is None else None)
+        parts = [_Part(place, lo, hi) for lo, hi in (ranges if ranges is not None else [_EVERYWHERE])]
+    return source, parts
 
 
 def _rows(session: Session, keys: Sequence[int], crypto: FieldCrypto, today: date) -> list[ElderRow]:

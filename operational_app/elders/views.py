@@ -6,7 +6,8 @@ from operational_app.audit.service import Act, record
 from operational_app.elders import search
 from operational_app.elders.models import AbilityLevel, EconomicCategory, ElderStatus, LivingArrangement, Sex
 from operational_app.identity.access import Resource
-from operational_app.web.back_office import MOST_LISTED, ArchiveView, Found, ListCall, column
+from operational_app.web.back_office import ArchiveView, Found, ListCall, column, found_page
+from operational_app.web.counting import MOST_LISTED
 from operational_app.web.filters import DivisionFilter, NumberRangeFilter, TextFilter, code_filter
 from operational_app.web.formats import division
 
@@ -66,4 +67,4 @@ class ElderView(ArchiveView):
         rows, total = search.find(
             call.session, query, call.actor.scope, call.services.crypto, call.today, call.skip, call.limit, MOST_LISTED
         )
-        return Found(rows, min(total, MOST_LISTED), total > MOST_LISTED)
+        return found_page(rows, total, call.skip, call.limit)

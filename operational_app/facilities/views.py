@@ -16,7 +16,8 @@ from operational_app.facilities.models import (
 )
 from operational_app.identity.access import Resource
 from operational_app.organizations.models import Organization
-from operational_app.web.back_office import ArchiveView, Found, ListCall, column, count_up_to_cap
+from operational_app.web.back_office import ArchiveView, Found, ListCall, column, found_page
+from operational_app.web.counting import MOST_LISTED, count_up_to
 from operational_app.web.filters import DivisionFilter, TextFilter, code_filter
 from operational_app.web.formats import division
 from operational_app.web.rights import pages_of
@@ -65,12 +66,12 @@ class FacilityView(ArchiveView):
         for key in (Facility.facility_type, Facility.facility_level, Facility.status):
             if (value := values.get(key.key)) is not None:
                 statement = statement.where(key == value)
-        total, is_capped = count_up_to_cap(call.session, statement)
+        total = count_up_to(call.session, statement, MOST_LISTED + 1)
         for field, direction in call.sorts:
             order = _ORDER[field]
             statement = statement.order_by(order.desc().nulls_last() if direction == "desc" else order)
         rows = call.session.scalars(statement.order_by(Facility.id).offset(call.skip).limit(call.limit)).all()
-        return Found(rows, total, is_capped)
+        return found_page(rows, total, call.skip, call.limit)
 
 
 router = pages_of(Resource.FACILITIES)

@@ -107,8 +107,22 @@ class ServiceOrder(Tracked, Base):
         Index("ix_service_order_elder_id_finished_at", "elder_id", "finished_at"),
         Index("ix_service_order_provider_id_finished_at", "provider_id", "finished_at"),
         Index("ix_service_order_staff_id_started_at", "staff_id", "started_at"),
+        # Lists and counts by time and by place read these alone: division and provider are what the policy asks.
+        Index(
+            "ix_service_order_finished_at", "finished_at", "id",
+            postgresql_include=["division_code", "provider_id", "status"],
+        ),
+        Index(
+            "ix_service_order_division_code", "division_code", "finished_at", "id",
+            postgresql_include=["provider_id", "status"],
+        ),
+        Index(
+            "ix_service_order_doubtful", "finished_at", "id",
+            postgresql_include=["division_code", "provider_id", "doubt_status"],
+            postgresql_where="doubt_status <> 'none'",
+        ),
         {"schema": "home_service"},
-    )
+    )  # fmt: skip
     scope = Scope(division="division_code", organization="provider_id")
 
     order_number: Mapped[str] = mapped_column(unique=True)

@@ -25,11 +25,12 @@ from operational_app.home_service.models import (
 )
 from operational_app.identity.access import Resource
 from operational_app.organizations.models import Organization
-from operational_app.web.back_office import MOST_LISTED, ArchiveView, Found, ListCall, column
+from operational_app.web.back_office import ArchiveView, Found, ListCall, column, found_page
+from operational_app.web.counting import MOST_LISTED, total_of
 from operational_app.web.filters import DateRangeFilter, DivisionFilter, TextFilter, code_filter
 from operational_app.web.formats import division, minute
 from operational_app.web.rights import pages_of
-from operational_app.web.scoping import in_division, in_scope
+from operational_app.web.scoping import in_scope
 from operational_app.web.services import actor, page, session
 from operational_app.workforce.models import Staff
 
@@ -102,25 +103,23 @@ class OrderView(ArchiveView):
 
     def search(self, call: ListCall) -> Found:
         values = call.filters.values
-        conditions = [in_scope(ServiceOrder.division_code, call.actor.scope)]
+        conditions = [in_scope(ServiceOrder.division_code, call.actor.scope, values.get("division"))]
         if number := values.get("order_number"):
             conditions.append(ServiceOrder.order_number == number)
-        if code := values.get("division"):
-            conditions.append(in_division(ServiceOrder.division_code, code))
         for key in (ServiceOrder.status, ServiceOrder.doubt_status):
             if (value := values.get(key.key)) is not None:
                 conditions.append(key == value)
         if days := values.get("finished"):
             conditions += _finished_between(days)
-        few = select(ServiceOrder.id).where(*conditions).limit(MOST_LISTED + 1).subquery()
-        total = call.session.scalar(select(func.count()).select_from(few)) or 0
         newest_first = (ServiceOrder.finished_at.desc().nulls_first(), ServiceOrder.id.desc())
-        orders = list(
-            call.session.scalars(
-                select(ServiceOrder).where(*conditions).order_by(*newest_first).offset(call.skip).limit(call.limit)
-            )
-        )
-        return Found(with_names(call.session, orders), min(total, MOST_LISTED), total > MOST_LISTED)
+        # Keys first: they stand in the index, the rows do not.
+        keys = select(ServiceOrder.id).where(*conditions)
+        found = call.session.scalars(keys.order_by(*newest_first).offset(call.skip).limit(call.limit)).all()
+        total = total_of(call.session, keys, call.skip, call.limit, len(found), MOST_LISTED + 1)
+        orders = call.session.scalars(select(ServiceOrder).where(ServiceOrder.id.in_(found)))
+        orders_by_key = {order.id: order for order in orders}
+        rows = with_names(call.session, [orders_by_key[key] for key in found if key in orders_by_key])
+        return found_page(rows, total, call.skip, call.limit)
 
 
 def with_names(work: Session, orders: Sequence[ServiceOrder]) -> list[NamedOrder]:

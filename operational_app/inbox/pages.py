@@ -12,7 +12,7 @@ from operational_app.audit.service import Act, record
 from operational_app.identity.access import Resource
 from operational_app.inbox import queries
 from operational_app.inbox.models import ReleaseResult, RuleResult
-from operational_app.web.back_office import count_up_to_cap
+from operational_app.web.counting import MOST_LISTED, count_up_to
 from operational_app.web.rights import demand, pages_of
 from operational_app.web.services import actor, page, remote_address, services, session
 
@@ -69,7 +69,9 @@ def rule_page(request: Request, release_id: int, rule_id: str, county: str = "",
     if rule is None or (county and county not in {division.code for division in counties}):
         raise HTTPException(404)
     statement = queries.violations(release_id, rule_id, who.scope, county)
-    total, is_capped = count_up_to_cap(work, statement)
+    counted = count_up_to(work, statement, MOST_LISTED + 1)
+    is_capped = counted is None or counted > MOST_LISTED
+    total = MOST_LISTED if counted is None else min(counted, MOST_LISTED)
     pages = max(-(-total // _PAGE_SIZE), 1)
     if not 1 <= number <= pages:
         raise HTTPException(404)

@@ -14,7 +14,7 @@ from huiyang.divisions import division_tree
 from operational_app.core.row_security import ScopeSetting
 from operational_app.identity.access import Resource
 from operational_app.inbox.models import ReleaseResult, RuleResult, ThemeResult, Violation
-from operational_app.web.scoping import in_division, in_scope
+from operational_app.web.scoping import in_scope
 
 LANES = {"provisional": "快报（未审核）", "official": "正式"}
 STATES = {
@@ -163,10 +163,10 @@ def sees_whole_city(scope: ScopeSetting) -> bool:
 def violations(release_id: int, rule_id: str, scope: ScopeSetting, county_code: str | None) -> Select[Any]:
     """The records that broke a rule, by place."""
     statement = select(Violation).where(
-        Violation.release_id == release_id, Violation.rule_id == rule_id, in_scope(Violation.division_code, scope)
+        Violation.release_id == release_id,
+        Violation.rule_id == rule_id,
+        in_scope(Violation.division_code, scope, county_code),
     )
-    if county_code:
-        statement = statement.where(in_division(Violation.division_code, county_code))
     return statement.order_by(Violation.division_code, Violation.record_id)
 
 

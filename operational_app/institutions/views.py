@@ -9,7 +9,8 @@ from operational_app.institutions import queries
 from operational_app.institutions.models import Institution, InstitutionType, Nature, OperatingStatus
 from operational_app.institutions.queries import InstitutionRow
 from operational_app.organizations.models import Organization
-from operational_app.web.back_office import ArchiveView, Found, ListCall, column, count_up_to_cap
+from operational_app.web.back_office import ArchiveView, Found, ListCall, column, found_page
+from operational_app.web.counting import MOST_LISTED, count_up_to
 from operational_app.web.filters import ChoiceFilter, DivisionFilter, TextFilter, code_filter
 from operational_app.web.formats import division, percent
 
@@ -72,9 +73,9 @@ class InstitutionView(ArchiveView):
 
     def search(self, call: ListCall) -> Found:
         statement = queries.listing(call.filters.values)
-        total, is_capped = count_up_to_cap(call.session, statement)
+        total = count_up_to(call.session, statement, MOST_LISTED + 1)
         for name, direction in call.sorts:
             key = _ORDER[name]
             statement = statement.order_by(key.desc().nulls_last() if direction == "desc" else key)
         page = statement.order_by(Institution.id).offset(call.skip).limit(call.limit)
-        return Found(queries.rows_of(call.session, page, call.today), total, is_capped)
+        return found_page(queries.rows_of(call.session, page, call.today), total, call.skip, call.limit)

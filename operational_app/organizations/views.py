@@ -20,7 +20,8 @@ from operational_app.organizations.models import (
     OrganizationKindCode,
     OrganizationStatus,
 )
-from operational_app.web.back_office import ArchiveView, Found, ListCall, column, count_up_to_cap
+from operational_app.web.back_office import ArchiveView, Found, ListCall, column, found_page
+from operational_app.web.counting import MOST_LISTED, count_up_to
 from operational_app.web.filters import ChoiceFilter, DivisionFilter, TextFilter, code_filter
 from operational_app.web.formats import NOTHING, division, mask_phone
 from operational_app.web.rights import pages_of
@@ -91,7 +92,7 @@ class ProviderView(ArchiveView):
             statement = statement.where(in_division(Organization.division_code, code))
         if status := values.get("status"):
             statement = statement.where(Organization.status == status)
-        total, is_capped = count_up_to_cap(call.session, statement)
+        total = count_up_to(call.session, statement, MOST_LISTED + 1)
         for field, direction in call.sorts:
             order = _ORDER[field]
             statement = statement.order_by(order.desc() if direction == "desc" else order)
@@ -101,7 +102,7 @@ class ProviderView(ArchiveView):
             ProviderRow(row.id, row.name, kinds_of.get(row.id, ""), row.credit_code, row.division_code, row.status)
             for row in found
         ]
-        return Found(rows, total, is_capped)
+        return found_page(rows, total, call.skip, call.limit)
 
 
 router = pages_of(Resource.PROVIDERS)

@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 
 from anyio.to_thread import run_sync
 from jinja2 import FileSystemLoader
-from sqlalchemy import Select, func, select
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -29,6 +28,7 @@ from starlette_admin.views import BaseModelView
 from huiyang.settings import BUSINESS_TIMEZONE
 from operational_app.identity.access import Resource
 from operational_app.identity.sessions import Actor
+from operational_app.web.counting import MOST_LISTED
 from operational_app.web.database import ScopedSession
 from operational_app.web.errors import on_failure, on_http_error
 from operational_app.web.filters import Filter, FilterValues, query_of, read_filters
@@ -36,8 +36,6 @@ from operational_app.web.look import TEMPLATE_FOLDERS, dress_environment
 from operational_app.web.services import Services, actor, remote_address, services, session, today
 
 STATIC_FOLDER = Path(__file__).parent / "static"
-#: Nobody pages through more; a count stops here, because counting a million rows for a list helps nobody.
-MOST_LISTED = 10_000
 
 
 @dataclass(frozen=True)
@@ -73,11 +71,11 @@ class Found:
     is_capped: bool = False
 
 
-def count_up_to_cap(session: ScopedSession, statement: Select[*tuple[Any, ...]]) -> tuple[int, bool]:
-    """(rows of `statement`, at most MOST_LISTED; whether there are more)."""
-    capped = statement.order_by(None).limit(MOST_LISTED + 1).subquery()
-    count = session.scalar(select(func.count()).select_from(capped)) or 0
-    return min(count, MOST_LISTED), count > MOST_LISTED
+def found_page(rows: Sequence[Any], count: int | None, skip: int, limit: int) -> Found:
+    """A page with its total; a count that took too long (None) says only whether there is a next page."""
+    if count is None:
+        return Found(rows, skip + len(rows) + (len(rows) == limit), is_capped=True)
+    return Found(rows, min(count, MOST_LISTED), is_capped=count > MOST_LISTED)
 
 
 def column(

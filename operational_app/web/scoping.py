@@ -8,27 +8,42 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, true
+from sqlalchemy import ColumnElement, and_, false, or_, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from huiyang.divisions import subtree_range
 from operational_app.core.row_security import ScopeSetting
 
 
+def division_ranges(scope: ScopeSetting, division: str | None = None) -> list[tuple[str, str]] | None:
+    """Half-open ranges of division codes that the scope covers, in order, narrowed to the subtree of `division`.
+
+    None for people of an organization, whose scope is no division (a `division` still narrows theirs).
+    """
+    if scope.division_lo is None or scope.division_hi is None:
+        return [subtree_range(division)] if division else None
+    if scope.towns:
+        ranges = [(town, f"{int(town) + 1:0{len(town)}d}") for town in sorted(scope.towns)]
+    else:
+        ranges = [(scope.division_lo, scope.division_hi)]
+    if division is None:
+        return ranges
+    lo, hi = subtree_range(division)
+    narrowed = [(max(lo, start), min(hi, end)) for start, end in ranges]
+    return [(start, end) for start, end in narrowed if start < end]
+
+
+def in_scope(
+    column: InstrumentedAttribute[Any], scope: ScopeSetting, division: str | None = None
+) -> ColumnElement[bool]:
+    """`column` lies in the scope's divisions, and in the subtree of `division`."""
+    ranges = division_ranges(scope, division)
+    if ranges is None:
+        return true()
+    return or_(false(), *(and_(column >= lo, column < hi) for lo, hi in ranges))
+
+
 def in_division(column: InstrumentedAttribute[Any], code: str) -> ColumnElement[bool]:
     """`column` lies in the subtree of `code`."""
     lo, hi = subtree_range(code)
     return and_(column >= lo, column < hi)
-
-
-def in_scope(column: InstrumentedAttribute[Any], scope: ScopeSetting) -> ColumnElement[bool]:
-    """`column` lies in the scope's divisions; true for an organization's people, whose scope is no division."""
-    if scope.division_lo is None:
-        return true()
-    if scope.towns:
-        return or_(*(and_(column >= town, column < _next(town)) for town in scope.towns))
-    return and_(column >= scope.division_lo, column < scope.division_hi)
-
-
-def _next(prefix: str) -> str:
-    return f"{int(prefix) + 1:0{len(prefix)}d}"

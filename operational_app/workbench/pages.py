@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -12,7 +12,7 @@ from huiyang.divisions import DivisionLevel, division_tree
 from operational_app.identity.access import Resource
 from operational_app.inbox.models import Violation
 from operational_app.inbox.queries import LANES, STATES, latest_release
-from operational_app.web.back_office import MOST_LISTED
+from operational_app.web.counting import MOST_LISTED, count_up_to
 from operational_app.web.filters import divisions_in_scope
 from operational_app.web.menu import menu_of
 from operational_app.web.rights import pages_of
@@ -46,7 +46,8 @@ def workbench(request: Request) -> HTMLResponse:
         found = select(Violation.id).where(
             Violation.release_id == release.release_id, in_scope(Violation.division_code, who.scope)
         )
-        to_mend = work.scalar(select(func.count()).select_from(found.limit(MOST_LISTED + 1).subquery())) or 0
+        counted = count_up_to(work, found, MOST_LISTED + 1)
+        to_mend = MOST_LISTED + 1 if counted is None else counted
     return page(
         request,
         "workbench/workbench.html",
