@@ -47,7 +47,7 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     dbt = warehouse_assets.dbt_models(manifest_path, warehouse_assets.WarehouseTranslator(partitions))
     duty_checks = [duties.duty_check(cadence) for cadence in Cadence]
-    jobs = {c: schedules.refresh_job(c, manifest, partitions[c], duty_checks) for c in Cadence}
+    jobs = {c: schedules.refresh_job(c, manifest, duty_checks) for c in Cadence}
     maintenance: list[schedules.Job] = [schedules.event_log_pruning_job(), schedules.duties_job(duty_checks)]
     resources: dict[str, Any] = {
         "settings": dg.ResourceDefinition.hardcoded_resource(settings),

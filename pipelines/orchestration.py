@@ -171,7 +171,8 @@ def _refuse_double_keys(path: Path, node: yaml.Node | None) -> None:
 
 def _as_huiyang_error(path: Path, error: ValidationError, lines: Mapping[Location, int]) -> HuiyangError:
     """The first complaint, with the line of its key or of the nearest mapping around it."""
-    first = error.errors()[0]
+    # A misspelt key is both unknown and missing; that it is unknown says more.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     location: Location = tuple(part for part in first["loc"] if part != "[key]")
     key = ".".join(map(str, location))
     nearest = location

@@ -25,7 +25,6 @@ _PRUNED_AT_ONCE = 50
 def refresh_job(
     cadence: Cadence,
     manifest: Mapping[str, Any],
-    partitions: dg.PartitionsDefinition,
     duty_checks: Sequence[dg.AssetChecksDefinition],
 ) -> UnresolvedAssetJobDefinition:
     """From extraction to publication, for a cadence's periods."""
@@ -36,7 +35,6 @@ def refresh_job(
         f"{cadence}_refresh",
         # Duties are asked by a job of their own: a provisional refresh does not fulfil them.
         selection=everything - dg.AssetSelection.checks(*duty_checks),
-        partitions_def=partitions,
         description="自变更日志抽取，至发布；快报自动发布，正式版等待审核。",
     )
 

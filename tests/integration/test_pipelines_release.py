@@ -19,6 +19,7 @@ from huiyang.database import Login, connect
 from huiyang.errors import HuiyangError
 from huiyang.periods import Period, period_range
 from huiyang.settings import Settings
+from operational_app.schema import migrate_to_head
 from pipelines import release
 from pipelines.orchestration import load_orchestration
 from pipelines.release import Lane, Release, State, Verdict
@@ -37,6 +38,7 @@ def server() -> Iterator[Settings]:
         TemporaryDirectory(prefix="huiyang-release-") as folder,
         running_server(Settings(home=Path(folder) / "home", postgres_admin_url=None)) as settings,
     ):
+        migrate_to_head(settings)  # publications are told to the app's inbox
         ensure_warehouse(settings)
         with connect(Login.BUILD, settings) as connection:
             connection.execute("create schema reference")
