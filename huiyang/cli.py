@@ -128,6 +128,7 @@ def migrate(
     """Load a legacy export: every row is loaded, merged or quarantined with its reason."""
     from huiyang.platform.display import Display
     from huiyang.platform.installation import exclusive, installed_settings, note_real_data
+    from huiyang.platform.summary import print_migration
     from migration.load import run_migration
 
     settings = installed_settings()
@@ -135,7 +136,7 @@ def migrate(
         if directory and directory.resolve() != settings.legacy_export_dir.resolve():
             note_real_data(settings)
         summary = run_migration(settings, directory or settings.legacy_export_dir, progress)
-    output.print(summary)
+    raise typer.Exit(print_migration(summary, output))
 
 
 @app.command()
@@ -151,7 +152,7 @@ def refresh(
     settings = installed_settings()
     with exclusive(settings, "refresh"), Display(output) as display, display.step(f"refresh of {period}") as progress:
         summary = run_refresh(settings, period, lane, progress)
-    output.print(summary)
+    output.print(str(summary), highlight=False, soft_wrap=True)
 
 
 @release_app.command("list")

@@ -27,9 +27,8 @@ from huiyang import server
 from huiyang.database import Login, connect
 from huiyang.errors import HuiyangError
 from huiyang.platform import front_door, installation
+from huiyang.platform.ports import check_ports, listening, processes_of
 from huiyang.platform.processes import SUPERSET_BIN
-from huiyang.platform.setup import check_ports
-from huiyang.platform.supervision import Supervisor
 from huiyang.secret_store import load_secrets
 from huiyang.settings import BUSINESS_TIMEZONE, PROJECT_ROOT, Settings
 
@@ -102,18 +101,12 @@ def check_listening(settings: Settings) -> Iterator[Finding]:
         yield ok("ports", f"{settings.front_door_port}, {settings.app_port} to {settings.dagster_port}")
     except HuiyangError as problem:
         yield error("ports", problem.problem, problem.remedy)
-    ours = {state.pid for state in Supervisor(settings).states() if state.pid}
-    for pid in sorted(ours):
-        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-            for listening in process.net_connections(kind="tcp"):
-                loopback = listening.laddr.ip in ("127.0.0.1", "::1")
-                if listening.status == psutil.CONN_LISTEN and not loopback:
-                    if listening.laddr.port == settings.front_door_port:
-                        continue
-                    yield error(
-                        "loopback", f"process {process.pid} ({process.name()}) listens at {listening.laddr}",
-                        "Only the front door may listen beyond loopback: report this as a defect.",
-                    )  # fmt: skip
+    for connection in listening(processes_of(settings)):
+        if connection.laddr.ip not in ("127.0.0.1", "::1") and connection.laddr.port != settings.front_door_port:
+            yield error(
+                "loopback", f"process {connection.pid} listens at {connection.laddr.ip}:{connection.laddr.port}",
+                "Only the front door may listen beyond loopback: report this as a defect.",
+            )  # fmt: skip
 
 
 def check_sockets(settings: Settings) -> Iterator[Finding]:

@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from huiyang import server
 from huiyang.errors import HuiyangError
 from huiyang.platform import dagster_home, front_door, installation
 from huiyang.platform.display import Display
 from huiyang.platform.installation import Journal
+from huiyang.platform.ports import check_ports
 from huiyang.platform.processes import SUPERSET_BIN, processes, superset_variables
 from huiyang.platform.supervision import Supervisor, log_file, tail
 from huiyang.progress import Progress
@@ -71,48 +70,6 @@ def sources_fingerprint(*names: str) -> str:
             if path.suffix in _SOURCE_SUFFIXES and path.is_file() and not {"node_modules", "target"} & set(parts):
                 digest.update("/".join(parts).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-def check_ports(settings: Settings) -> None:
-    """
-    Raises:
-        HuiyangError: a port that a process of ours is to listen on is taken by somebody else.
-    """
-    wanted = {
-        settings.front_door_port: "HUIYANG_FRONT_DOOR_PORT",
-        **dict.fromkeys(
-            (settings.app_port, settings.superset_port, settings.dagster_port), "HUIYANG_FIRST_INTERNAL_PORT"
-        ),
-    }
-    ours = {state.pid for state in Supervisor(settings).states() if state.pid}
-    for connection in psutil.net_connections(kind="tcp"):
-        port = connection.laddr.port if connection.laddr else None
-        if connection.status != psutil.CONN_LISTEN or port not in wanted or _belongs_to(connection.pid, ours):
-            continue
-        raise HuiyangError(
-            f"Port {port} is taken by {_describe(connection.pid)}.",
-            f"Stop that process, or set {wanted[port]} to a free port and run `huiyang up` again.",
-        )
-
-
-def _belongs_to(pid: int | None, ours: set[int]) -> bool:
-    """Whether it is one of our processes or a worker of one."""
-    try:
-        return pid is not None and bool(ours & {pid, *(parent.pid for parent in psutil.Process(pid).parents())})
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _describe(pid: int | None) -> str:
-    """Name and number of a process; another user's process cannot be seen."""
-    if pid is None:
-        return "a process of another user"
-    try:
-        process = psutil.Process(pid)
-        # The program only: arguments can hold what is not ours to print.
-        return f"process {pid} ({process.name()}, user {process.username()})"
-    except psutil.NoSuchProcess:
-        return f"process {pid}"
 
 
 def run_cockpits(settings: Settings, arguments: list[str], log: Path | None = None) -> int:

@@ -7,8 +7,9 @@ import json
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +18,9 @@ from huiyang.platform import front_door
 from huiyang.platform.setup import Result
 from huiyang.platform.supervision import Supervisor, tail
 from huiyang.settings import BUSINESS_TIMEZONE, COCKPIT_PATH, DAGSTER_PATH, Settings
+
+if TYPE_CHECKING:
+    from migration.load import MigrationSummary
 
 NOT_ALL_WELL = 3
 
@@ -32,7 +36,7 @@ def print_summary(result: Result, console: Console) -> None:
     console.print(addresses)
     if others:
         hosts = ", ".join(f"[{name}]" if ":" in name else name for name in others)
-        console.print(f"Other machines use {hosts} instead of localhost.", highlight=False)
+        console.print(f"Other machines use {hosts} instead of localhost.", highlight=False, markup=False)
     console.print(
         f"Browsers and phones must trust this authority's certificate: {front_door.authority_file(settings)}",
         highlight=False, soft_wrap=True,
@@ -84,11 +88,33 @@ def print_releases(settings: Settings, console: Console) -> None:
     if not releases:
         console.print("There is no release yet: `huiyang refresh --period 2026-10` makes one.")
         return
-    names = [field.name for field in dataclasses.fields(releases[0])]
-    table = Table(*names)
+    columns = ("", "id", "period", "lane", "state", "accepted", "complete", "errors", "as of", "reviewer")
+    table = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for release in releases:
-        table.add_row(*(str(getattr(release, name)) for name in names))
+        table.add_row(
+            "→" if release.is_current else "", str(release.release_id), release.period, release.lane, release.state,
+            "yes" if release.accepted else "no",
+            f"{release.completeness_numerator}/{release.completeness_denominator}",
+            f"{release.error_numerator}/{release.error_denominator}",
+            release.as_of.astimezone(BUSINESS_TIMEZONE).strftime("%m-%d %H:%M"), release.reviewed_by or "",
+        )  # fmt: skip
     console.print(table)
+
+
+def print_migration(summary: MigrationSummary, console: Console) -> int:
+    """
+    Returns:
+        0, or 1 if the reconciliation does not add up or a value differs.
+    """
+    if summary.already_done:
+        console.print(f"This export was migrated before (run {summary.run_id}): nothing to do.", highlight=False)
+        return 0
+    console.print(summary.table())
+    for path in summary.report_files:
+        console.print(f"Report: {path}", highlight=False, soft_wrap=True)
+    if not summary.is_complete:
+        console.print("[bold red]The reconciliation does not add up[/]: the report names source and rows.")
+    return 0 if summary.is_complete else 1
 
 
 def print_logs(settings: Settings, console: Console, name: str | None, *, lines: int, follow: bool) -> None:
