@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from huiyang.field_crypto import FieldCrypto, IndexPurpose, row_context
@@ -309,9 +310,9 @@ def latest_levels(session: Session, keys: Sequence[int]) -> dict[int, AbilityLev
         select(Assessment.elder_id, Assessment.ability_level)
         .where(Assessment.elder_id.in_(keys))
         .order_by(Assessment.elder_id, Assessment.assessed_on.desc(), Assessment.id.desc())
-        .distinct(Assessment.elder_id)
+        .ext(distinct_on(Assessment.elder_id))
     )
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())
 
 
 def merged_into(session: Session, keys: Sequence[int]) -> dict[int, int]:
@@ -321,7 +322,7 @@ def merged_into(session: Session, keys: Sequence[int]) -> dict[int, int]:
     statement = select(ElderMerge.merged_id, ElderMerge.survivor_id).where(
         ElderMerge.merged_id.in_(keys), ElderMerge.reverted_at.is_(None)
     )
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())
 
 
 def count_persons(session: Session, scope: ScopeSetting) -> int:

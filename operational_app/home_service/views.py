@@ -126,7 +126,7 @@ def with_names(work: Session, orders: Sequence[ServiceOrder]) -> list[NamedOrder
     """The orders with the names of elder, item and provider; those outside the scope stay unnamed."""
 
     def names(model: Any, keys: set[int]) -> dict[int, str | None]:
-        return dict(work.execute(select(model.id, model.name).where(model.id.in_(keys))).tuples().all())
+        return dict(work.execute(select(model.id, model.name).where(model.id.in_(keys))).all())
 
     elders = names(Elder, {order.elder_id for order in orders})
     items = names(ServiceItem, {order.item_id for order in orders})

@@ -68,7 +68,7 @@ def rule_page(request: Request, release_id: int, rule_id: str, county: str = "",
     ]  # fmt: skip
     if rule is None or (county and county not in {division.code for division in counties}):
         raise HTTPException(404)
-    statement = queries.violations(release_id, rule_id, who.scope, county)
+    statement = queries.violations(release_id, rule_id, who.scope, county or None)
     counted = count_up_to(work, statement, MOST_LISTED + 1)
     is_capped = counted is None or counted > MOST_LISTED
     total = MOST_LISTED if counted is None else min(counted, MOST_LISTED)

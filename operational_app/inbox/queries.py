@@ -151,7 +151,7 @@ def failing_rules(session: Session, release_id: int, scope: ScopeSetting) -> lis
         counted = select(Violation.rule_id, func.count()).where(
             Violation.release_id == release_id, in_scope(Violation.division_code, scope)
         )
-        counts |= dict(session.execute(counted.group_by(Violation.rule_id)).tuples().all())
+        counts |= dict(session.execute(counted.group_by(Violation.rule_id)).all())
     rows = [RuleRow(rule, counts[rule.rule_id]) for rule in rules if counts[rule.rule_id]]
     return sorted(rows, key=lambda row: (_SEVERITY_ORDER.index(row.rule.severity), -row.violations, row.rule.rule_id))
 

@@ -123,7 +123,7 @@ def rows_of(session: Session, statement: Select[Institution, Organization], toda
 
 def _grouped(session: Session, key: Any, *conditions: ColumnElement[bool]) -> dict[int, int]:
     statement = select(key, func.count()).where(*conditions).group_by(key)
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())
 
 
 def _living_in(today: date) -> tuple[ColumnElement[bool], ...]:
