@@ -358,9 +358,7 @@ def _require_reference_data(connection: psycopg.Connection) -> None:
     row = connection.execute("select exists (select 1 from reference.division)").fetchone()
     connection.commit()
     if not (row and row[0]):
-        raise HuiyangError(
-            "The reference data are not loaded.", "Run `huiyang up`, or operational_app.reference_data.load."
-        )
+        raise HuiyangError("The app has no reference data yet.", "Run `huiyang up`, which loads them.")
 
 
 def _last_run(connection: psycopg.Connection) -> int:

@@ -477,8 +477,8 @@ class SourceLoader:
         changed_at = self._mapping.changed_at
         if is_update.any() and changed_at is not None and "effective_at" in values:
             later = pc.coalesce(evaluation.columns[changed_at].take(chosen), values["effective_at"])
-            later = pc.max_element_wise(later, values["effective_at"])
-            values["effective_at"] = pc.if_else(pa.array(is_update), later, values["effective_at"])
+            is_later = pc.and_(pa.array(is_update), pc.greater(later, values["effective_at"]))
+            values["effective_at"] = pc.if_else(is_later, later, values["effective_at"])
         plain = {name: column for name, column in values.items() if name in columns}
         fields = sealed_fields(target)
         sealed = None

@@ -68,7 +68,7 @@ class CsvReader:
                     gathered.append(batch)
                     count += len(batch)
                     if count >= rows:
-                        yield _table(gathered, malformed)
+                        yield from _slices(_table(gathered, malformed), rows)
                         gathered, count = [], 0
             except pa.ArrowInvalid as error:
                 raise HuiyangError(
@@ -76,7 +76,7 @@ class CsvReader:
                     "The file ends inside a quoted field or is damaged: export it again; nothing of it was loaded.",
                 ) from error
         if gathered or malformed:
-            yield _table(gathered or [_no_rows(names)], malformed)
+            yield from _slices(_table(gathered or [_no_rows(names)], malformed), rows)
 
     def _check_encoding(self) -> None:
         """Decodes the file.
@@ -93,8 +93,8 @@ class CsvReader:
                         raise self._wrong_encoding(1, f"the file starts with a {name} byte-order mark")
                 if not block.isascii() or not is_ascii:
                     is_ascii = False
-                    self._decode(decoder, block, lines)
                     is_utf8 = is_utf8 and _decodes(utf8, block)
+                    self._decode(decoder, block, lines, is_utf8)
                 lines += block.count(b"\n")
                 quotes += block.count(b'"')  # no character of GB18030 has this byte
                 last = block[-1:]
@@ -105,7 +105,7 @@ class CsvReader:
         if not is_ascii and is_utf8:
             raise self._wrong_encoding(1, "the file is UTF-8")
 
-    def _decode(self, decoder: codecs.IncrementalDecoder, block: bytes, lines: int) -> None:
+    def _decode(self, decoder: codecs.IncrementalDecoder, block: bytes, lines: int, is_utf8: bool) -> None:
         pending = decoder.getstate()[0]
         try:
             decoder.decode(block)
@@ -113,7 +113,8 @@ class CsvReader:
             at = max(error.start - len(pending), 0)
             line = lines + block.count(b"\n", 0, at) + 1
             line_start = block.rfind(b"\n", 0, at) + 1
-            raise self._wrong_encoding(line, f"byte {at - line_start + 1} is no GB18030") from error
+            what = "the file is UTF-8" if is_utf8 else f"byte {at - line_start + 1} is no GB18030"
+            raise self._wrong_encoding(line, what) from error
 
     def _check_header(self) -> None:
         with open_binary(self.path) as handle:
@@ -184,6 +185,11 @@ def _table(batches: list[pa.RecordBatch], malformed: list[str]) -> pa.Table:
         table = pa.concat_tables([table, pa.table(lines)])
         malformed.clear()
     return table
+
+
+def _slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
+    for start in range(0, len(table), rows):
+        yield table.slice(start, rows)
 
 
 def _no_rows(names: list[str]) -> pa.RecordBatch:
