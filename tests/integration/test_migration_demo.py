@@ -38,7 +38,9 @@ def truth(demo_installation: Settings) -> dict[str, list[Piece]]:
     path = demo_installation.legacy_export_dir / "truth.csv.gz"
     with gzip.open(path, "rt", encoding="utf-8", newline="") as handle:
         for row in csv.DictReader(handle):
-            piece = Piece(row["source_table"], row["source_key"], row["field"], row["original_value"], row["survivor_key"])
+            piece = Piece(
+                row["source_table"], row["source_key"], row["field"], row["original_value"], row["survivor_key"]
+            )
             pieces[row["kind"]].append(piece)
     return pieces
 
@@ -65,7 +67,9 @@ def elders(database: psycopg.Connection) -> dict[str, tuple[str, int | None, lis
     return ledger(database, "elders")
 
 
-def values(database: psycopg.Connection, table: str, columns: str, ids: list[int | None]) -> dict[int, tuple[object, ...]]:
+def values(
+    database: psycopg.Connection, table: str, columns: str, ids: list[int | None]
+) -> dict[int, tuple[object, ...]]:
     rows = database.execute(f"select id, {columns} from {table} where id = any(%s)", [ids])
     return {row[0]: row[1:] for row in rows}
 
@@ -79,7 +83,7 @@ def test_everything_adds_up(database: psycopg.Connection, demo_installation: Set
     assert len(rows) == 23
     counted = 0
     for name, _, _, in_manifest, read, loaded, merged, duplicate, quarantined, target, compared, wrong, *rest in rows:
-        sealed, sealed_wrong, complete, _ = rest
+        _, sealed_wrong, complete, _ = rest
         assert read == in_manifest == loaded + merged + duplicate + quarantined, name
         assert complete and not wrong and not sealed_wrong, name
         assert target >= loaded and compared >= loaded, name
@@ -118,9 +122,13 @@ def test_another_migration_at_work(demo_installation: Settings):
 
 
 class TestIdNumbers:
-    def found(self, database: psycopg.Connection, settings: Settings, elders: dict, pieces: list[Piece]) -> list[tuple[str | None, str, str]]:
+    def found(
+        self, database: psycopg.Connection, settings: Settings, elders: dict, pieces: list[Piece]
+    ) -> list[tuple[str | None, str, str]]:
         """(stored number, status, true number) per piece."""
-        rows = values(database, "elders.elder", "id_number_cipher, id_number_status", [elders[p.key][1] for p in pieces])
+        rows = values(
+            database, "elders.elder", "id_number_cipher, id_number_status", [elders[p.key][1] for p in pieces]
+        )
         crypto = get_field_crypto(settings)
         result = []
         for piece in pieces:
@@ -199,7 +207,9 @@ def test_swapped_positions_are_put_right(database, elders, truth):
 
 def test_malformed_phones_are_kept_and_marked(database, elders, truth):
     pieces = truth["phone_malformed"]
-    rows = values(database, "elders.elder", "phone_status, phone_cipher is not null", [elders[p.key][1] for p in pieces])
+    rows = values(
+        database, "elders.elder", "phone_status, phone_cipher is not null", [elders[p.key][1] for p in pieces]
+    )
     assert {rows[elders[p.key][1]] for p in pieces} == {("invalid", True)}
 
 
@@ -240,7 +250,8 @@ def test_facts_that_cannot_be_are_quarantined(database, truth, kind, source, rea
 
 def test_no_bed_and_no_elder_is_taken_twice(database):
     overlaps = database.execute(
-        "select count(*) from institutions.residency a join institutions.residency b on b.id > a.id and a.bed_id = b.bed_id"
+        "select count(*) from institutions.residency a"
+        " join institutions.residency b on b.id > a.id and a.bed_id = b.bed_id"
         " and daterange(a.admitted_on, a.discharged_on) && daterange(b.admitted_on, b.discharged_on)"
     ).fetchone()
     assert overlaps == (0,)
@@ -249,7 +260,12 @@ def test_no_bed_and_no_elder_is_taken_twice(database):
 def test_orders_with_unusable_times_or_workers_are_loaded_and_marked(database, truth):
     orders = ledger(database, "orders")
     turned, strangers = truth["order_end_before_start"], truth["order_worker_unknown"]
-    rows = values(database, "home_service.service_order", "started_at, finished_at, staff_id, status", [orders[p.key][1] for p in turned + strangers])
+    rows = values(
+        database,
+        "home_service.service_order",
+        "started_at, finished_at, staff_id, status",
+        [orders[p.key][1] for p in turned + strangers],
+    )
     for piece in turned:
         assert rows[orders[piece.key][1]][:2] == (None, None)
         assert "end_before_start:JSSJ" in orders[piece.key][3]
@@ -293,7 +309,11 @@ def test_quarantine_is_encrypted_explained_and_readable_with_the_key(database, d
     ).fetchone()
     assert row is not None
     quarantine_id, payload, text, key = row
-    original = json.loads(get_field_crypto(demo_installation).decrypt(payload, row_context("migration.quarantine", "payload", quarantine_id)))
+    original = json.loads(
+        get_field_crypto(demo_installation).decrypt(
+            payload, row_context("migration.quarantine", "payload", quarantine_id)
+        )
+    )
     assert original["DDBH"] == key and original["LRXM"].encode() not in payload
     assert text == "“老人”指向的记录在导出中不存在"
 
@@ -301,7 +321,9 @@ def test_quarantine_is_encrypted_explained_and_readable_with_the_key(database, d
 def test_photos_are_stored_under_their_hash(database, demo_installation: Settings):
     import hashlib
 
-    stored = database.execute("select distinct sha256, perceptual_hash from home_service.photo where is_stored").fetchall()
+    stored = database.execute(
+        "select distinct sha256, perceptual_hash from home_service.photo where is_stored"
+    ).fetchall()
     folder = demo_installation.legacy_export_dir / "zhaopian"
     in_files = {hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.jpg")}
     assert {sha256 for sha256, _ in stored} <= in_files
@@ -314,7 +336,11 @@ def test_photos_are_stored_under_their_hash(database, demo_installation: Setting
 
 def test_reused_photos_are_found_by_their_hash(database, truth):
     photos = ledger(database, "photos")
-    pairs = [(photos[p.key][1], photos[p.survivor][1]) for p in truth["photo_reused"] if photos[p.key][1] and photos[p.survivor][1]]
+    pairs = [
+        (photos[p.key][1], photos[p.survivor][1])
+        for p in truth["photo_reused"]
+        if photos[p.key][1] and photos[p.survivor][1]
+    ]
     rows = values(database, "home_service.photo", "sha256", [i for pair in pairs for i in pair])
     assert pairs and all(rows[a] == rows[b] for a, b in pairs)
 
@@ -323,7 +349,8 @@ def test_who_is_cared_for_by_whom(database):
     """Every resident, family bed and recipient opens the elder to the organization that serves."""
     missing = database.execute(
         "select count(*) from institutions.residency r join institutions.institution i on i.id = r.institution_id"
-        " where r.discharged_on is null and not exists (select 1 from elders.care_relation c where c.elder_id = r.elder_id"
+        " where r.discharged_on is null and not exists ("
+        "select 1 from elders.care_relation c where c.elder_id = r.elder_id"
         " and c.organization_id = i.organization_id and c.kind = 'residency' and c.ended_on is null)"
     ).fetchone()
     kinds = dict(database.execute("select kind, count(*) from elders.care_relation group by 1").fetchall())

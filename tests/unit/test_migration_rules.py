@@ -23,7 +23,7 @@ from migration.mapping import DataClass, Mapping, read_mapping, read_mappings
 from migration.photos import perceptual_hash
 from migration.reasons import REASON_TEXTS, reason_text
 
-SAMPLE = Path(__file__).parents[2] / "migration" / "sample"
+FIRST = {"from": "A", "to": "institution_id"}
 
 
 @pytest.fixture(scope="module")
