@@ -42,15 +42,15 @@ class ElderView(ArchiveView):
         code_filter("ability_level", "能力等级", AbilityLevel),
     )
     fields = (
-        column("name", "姓名", "record"),
+        column("name", "姓名", "record", is_short=True),
         column("sex", "性别"),
         column("age", "年龄", is_number=True),
         column("id_number", "身份证号", "code"),
         column("phone", "电话", "code"),
         column("division_code", "居住地", getter=lambda request, row: division(row.division_code)),
-        column("living_arrangement", "居住状况", on_phone=False),
-        column("economic_category", "对象类别", on_phone=False),
-        column("ability_level", "能力等级", on_phone=False),
+        column("living_arrangement", "居住状况", is_short=True, on_phone=False),
+        column("economic_category", "对象类别", is_short=True, on_phone=False),
+        column("ability_level", "能力等级", is_short=True, on_phone=False),
         column(
             "status", "状态", "badge", getter=lambda request, row: status_badge(row.status, is_merged=row.is_merged)
         ),

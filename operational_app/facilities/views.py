@@ -47,7 +47,7 @@ class FacilityView(ArchiveView):
     )
     fields = (
         column("name", "设施名称", "record", sortable=True),
-        column("facility_type", "类型", getter=lambda request, row: row.facility_type.label),
+        column("facility_type", "类型", is_short=True, getter=lambda request, row: row.facility_type.label),
         column("facility_level", "级别", getter=lambda request, row: row.facility_level.label),
         column("division_code", "所在地", sortable=True, getter=lambda request, row: division(row.division_code)),
         column("capacity", "容量（床、座）", "number", sortable=True, is_number=True),

@@ -109,6 +109,10 @@ class ServiceOrder(Tracked, Base):
         Index("ix_service_order_staff_id_started_at", "staff_id", "started_at"),
         # Lists and counts by time and by place read these alone: division and provider are what the policy asks.
         Index(
+            "ix_service_order_requested_at", "requested_at", "id",
+            postgresql_include=["division_code", "provider_id", "status"],
+        ),
+        Index(
             "ix_service_order_finished_at", "finished_at", "id",
             postgresql_include=["division_code", "provider_id", "status"],
         ),
@@ -117,7 +121,7 @@ class ServiceOrder(Tracked, Base):
             postgresql_include=["provider_id", "status"],
         ),
         Index(
-            "ix_service_order_doubtful", "finished_at", "id",
+            "ix_service_order_doubtful", "requested_at", "id",
             postgresql_include=["division_code", "provider_id", "doubt_status"],
             postgresql_where="doubt_status <> 'none'",
         ),

@@ -44,6 +44,11 @@ STATUS_COLOURS = dict.fromkeys(OrderStatus, _BLUE) | {
 DOUBT_COLOURS = dict.fromkeys(DoubtStatus, _GREY) | {DoubtStatus.DOUBTFUL: _RED, DoubtStatus.APPEALED: "orange"}
 
 
+def doubt_badge(status: DoubtStatus) -> tuple[str, str] | None:
+    """(text, colour); nothing for an order without doubt."""
+    return None if status is DoubtStatus.NONE else (status.label, DOUBT_COLOURS[status])
+
+
 @dataclass(frozen=True)
 class NamedOrder:
     """An order with the names that its keys stand for; None for what lies outside the scope."""
@@ -53,6 +58,11 @@ class NamedOrder:
     elder: str | None
     item: str | None
     provider: str | None
+
+    @property
+    def times(self) -> tuple[str, str]:
+        """When it was asked for, when the service ended."""
+        return minute(self.order.requested_at), minute(self.order.finished_at)
 
 
 def _finished_between(days: tuple[date | None, date | None]) -> list[ColumnElement[bool]]:
@@ -73,6 +83,7 @@ class OrderView(ArchiveView):
     resource = Resource.ORDERS
     record_address = "/orders/{id}"
     empty_text = "没有符合条件的工单"
+    filters_shown = 5
     list_filters = (
         TextFilter("order_number", "工单号", placeholder="完整工单号"),
         code_filter("status", "状态", OrderStatus),
@@ -82,11 +93,11 @@ class OrderView(ArchiveView):
     )
     fields = (
         column("order_number", "工单号", "record", getter=lambda request, row: row.order.order_number),
-        column("elder", "老人"),
+        column("elder", "老人", is_short=True),
         column("item", "服务项目"),
         column("provider", "服务商"),
         column("division_code", "服务地", getter=lambda request, row: division(row.order.division_code)),
-        column("finished_at", "完成时间", "code", getter=lambda request, row: minute(row.order.finished_at)),
+        column("times", "下单 / 完成", "lines", getter=lambda request, row: row.times),
         column(
             "amount_yuan", "金额（元）", "yuan", is_number=True,
             getter=lambda request, row: row.order.amount_yuan,
@@ -97,7 +108,7 @@ class OrderView(ArchiveView):
         ),
         column(
             "doubt_status", "存疑", "badge",
-            getter=lambda request, row: (row.order.doubt_status.label, DOUBT_COLOURS[row.order.doubt_status]),
+            getter=lambda request, row: doubt_badge(row.order.doubt_status),
         ),
     )  # fmt: skip
 
@@ -111,10 +122,13 @@ class OrderView(ArchiveView):
                 conditions.append(key == value)
         if days := values.get("finished"):
             conditions += _finished_between(days)
-        newest_first = (ServiceOrder.finished_at.desc().nulls_first(), ServiceOrder.id.desc())
+        # In the order of the index that finds them.
+        at = ServiceOrder.finished_at if "finished" in values else ServiceOrder.requested_at
         # Keys first: they stand in the index, the rows do not.
         keys = select(ServiceOrder.id).where(*conditions)
-        found = call.session.scalars(keys.order_by(*newest_first).offset(call.skip).limit(call.limit)).all()
+        found = call.session.scalars(
+            keys.order_by(at.desc(), ServiceOrder.id.desc()).offset(call.skip).limit(call.limit)
+        ).all()
         total = total_of(call.session, keys, call.skip, call.limit, len(found), MOST_LISTED + 1)
         orders = call.session.scalars(select(ServiceOrder).where(ServiceOrder.id.in_(found)))
         orders_by_key = {order.id: order for order in orders}

@@ -24,6 +24,8 @@ STATES = {
     "superseded": ("已被替代", "secondary"),
 }
 SEVERITIES = {"critical": ("严重", "red"), "error": ("错误", "orange"), "warning": ("提示", "secondary")}
+#: In the order shown; a theme that is not here comes last.
+_THEMES = ["老人", "养老机构", "社区设施", "家庭养老床位", "上门服务", "健康", "人员"]
 _CITY_DIGITS, _COUNTY_DIGITS = 4, 6
 _SEVERITY_ORDER = list(SEVERITIES)
 #: Kinds of report files, in the order shown: suffix → label and content type.
@@ -103,7 +105,11 @@ def theme_rows(session: Session, release_id: int, scope: ScopeSetting) -> dict[s
                     result.record_due_count, result.record_present_count,
                 )
             )  # fmt: skip
-    return {theme: [_sum(theme, rows), *rows] if len(rows) > 1 else rows for theme, rows in themes.items()}
+    ordered = sorted(themes, key=lambda theme: (_THEMES.index(theme) if theme in _THEMES else len(_THEMES), theme))
+    return {
+        theme: [_sum(theme, themes[theme]), *themes[theme]] if len(themes[theme]) > 1 else themes[theme]
+        for theme in ordered
+    }
 
 
 def holds_county(scope: ScopeSetting, county_code: str) -> bool:

@@ -54,10 +54,10 @@ class InstitutionView(ArchiveView):
     )
     fields = (
         column("name", "机构名称", "record", sortable=True),
-        column("institution_type", "类型", getter=lambda request, row: row.institution_type.label),
-        column("nature", "性质", on_phone=False, getter=lambda request, row: row.nature.label),
+        column("institution_type", "类型", is_short=True, getter=lambda request, row: row.institution_type.label),
+        column("nature", "性质", is_short=True, on_phone=False, getter=lambda request, row: row.nature.label),
         column("division_code", "所在地", sortable=True, getter=lambda request, row: division(row.division_code)),
-        column("grade", "等级", sortable=True, getter=lambda request, row: grade_label(row.grade)),
+        column("grade", "等级", sortable=True, is_short=True, getter=lambda request, row: grade_label(row.grade)),
         column("beds", "床位", "number", is_number=True),
         column("residents", "入住", "number", is_number=True),
         column(

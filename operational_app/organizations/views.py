@@ -74,7 +74,7 @@ class ProviderView(ArchiveView):
     )
     fields = (
         column("name", "名称", "record", sortable=True),
-        column("kinds", "类别"),
+        column("kinds", "类别", is_short=True),
         column("credit_code", "统一社会信用代码", "code"),
         column("division_code", "注册地", sortable=True, getter=lambda request, row: division(row.division_code)),
         column("status", "状态", "badge", getter=lambda request, row: (row.status.label, STATUS_COLOURS[row.status])),

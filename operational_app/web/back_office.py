@@ -85,6 +85,7 @@ def column(
     *,
     sortable: bool = False,
     is_number: bool = False,
+    is_short: bool = False,
     on_phone: bool = True,
     **options: Any,
 ) -> BaseField:
@@ -92,12 +93,25 @@ def column(
 
     Args:
         cell: names its template (`cells/<cell>.html`).
+        is_short: never broken into two lines.
         on_phone: shown on a narrow screen too.
     """
+    classes = [
+        *(["number"] if is_number else []),
+        *(["text-nowrap"] if is_short else []),
+        *([] if on_phone else ["d-none", "d-md-table-cell"]),
+    ]
     return BaseField(
-        name, label=label, list_template=f"cells/{cell}.html", null_template="cells/nothing.html",
-        empty_template="cells/nothing.html", orderable=sortable, searchable=False, **options,
-    )  # fmt: skip
+        name,
+        label=label,
+        list_template=f"cells/{cell}.html",
+        null_template="cells/nothing.html",
+        empty_template="cells/nothing.html",
+        orderable=sortable,
+        searchable=False,
+        extra={"classes": " ".join(classes)},
+        **options,
+    )
 
 
 class ArchiveView(BaseModelView):

@@ -16,8 +16,11 @@ _THRESHOLDS = (Decimal(0), Decimal(1), Decimal(100))
 
 
 def number(value: int | Decimal | None) -> str:
-    """1234567 → 1,234,567."""
-    return NOTHING if value is None else f"{value:,}"
+    """1234567 → 1,234,567; a decimal without trailing zeros."""
+    if value is None:
+        return NOTHING
+    shown = f"{value:,}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
 def yuan(value: Decimal | None) -> str:

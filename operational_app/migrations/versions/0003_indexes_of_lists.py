@@ -24,11 +24,13 @@ _STATEMENTS = (
     "create index ix_elder_birth_date on elders.elder (birth_date)",
     "create index ix_elder_not_active on elders.elder (status, division_code, id) where status <> 'active'",
     "create index ix_assessment_ability_level on assessments.assessment (ability_level, division_code, elder_id)",
+    "create index ix_service_order_requested_at on home_service.service_order (requested_at, id)"
+    " include (division_code, provider_id, status)",
     "create index ix_service_order_finished_at on home_service.service_order (finished_at, id)"
     " include (division_code, provider_id, status)",
     "create index ix_service_order_division_code on home_service.service_order (division_code, finished_at, id)"
     " include (provider_id, status)",
-    "create index ix_service_order_doubtful on home_service.service_order (finished_at, id)"
+    "create index ix_service_order_doubtful on home_service.service_order (requested_at, id)"
     " include (division_code, provider_id, doubt_status) where doubt_status <> 'none'",
     "create index ix_alarm_open on devices.alarm (division_code) include (organization_id) where status <> 'closed'",
 )
