@@ -20,7 +20,7 @@ from cockpits.definitions import Definition, Definitions, load_definitions
 from cockpits.layout import layout_of
 from cockpits.live import LiveAsset
 from cockpits.located import plain
-from cockpits.normalise import normalise
+from cockpits.normalise import stripped
 from huiyang.errors import HuiyangError
 
 _COMPILED_PARAMS = {"viz_type", "annotation_layers", "handlebarsTemplate"}
@@ -46,12 +46,12 @@ def export(folder: Path | None = None) -> list[Path]:
     for uuid, name in new_charts.items():
         written += _write(root / "charts" / f"{name}.yaml", _new_chart(uuid, live[uuid], definitions))
     for uuid in drift.changed:
-        document, content = wanted[uuid], normalise(wanted[uuid].kind, live[uuid].content)
+        document, content = wanted[uuid], stripped(wanted[uuid].kind, live[uuid].content)
         if document.kind == "charts":
             definition = definitions.charts[document.name]
-            source = plain(definition.source) | _chart(content)
+            source = plain(definition.source) | _chart(content, plain(definition.get("params")))
             if "template" in definition.beside:
-                template = content["params"].get("handlebarsTemplate", "")
+                template = content["params"].get("handlebarsTemplate") or ""
                 if template != templates.expand(definition.beside["template"][1], shared, contract):
                     path = root / "templates" / definition.get("template")
                     written += _write_text(path, templates.own_part(template))
@@ -78,18 +78,20 @@ def _charts_made_in_the_browser(wanted: dict[str, Document], live: dict[str, Liv
 
 
 def _new_chart(uuid: str, chart: LiveAsset, definitions: Definitions) -> dict[str, Any]:
-    content = normalise("charts", chart.content)
+    content = stripped("charts", chart.content)
     names = {definition.uuid: name for name, definition in definitions.datasets.items()}
     if content["dataset_uuid"] not in names:
         raise HuiyangError(
             f"Chart {chart.title} reads a dataset that is not defined here.", "Define the dataset first, then export."
         )
-    return {"uuid": uuid, "dataset": names[content["dataset_uuid"]], **_chart(content)}
+    return {"uuid": uuid, "dataset": names[content["dataset_uuid"]], **_chart(content, {})}
 
 
-def _chart(content: dict[str, Any]) -> dict[str, Any]:
-    text = content.get("description", "").partition(DEFINITIONS_HEADING)[0].strip()
-    params = {key: value for key, value in content["params"].items() if key not in _COMPILED_PARAMS}
+def _chart(content: dict[str, Any], defined: dict[str, Any]) -> dict[str, Any]:
+    """Parameters keep the definition's order."""
+    text = (content.get("description") or "").partition(DEFINITIONS_HEADING)[0].strip()
+    live = {key: value for key, value in content["params"].items() if key not in _COMPILED_PARAMS}
+    params = {key: live[key] for key in defined if key in live} | live
     result = {"title": content["slice_name"], "viz": content["viz_type"], "params": params}
     return result | ({"text": text} if text else {})
 
@@ -111,25 +113,25 @@ def _dashboard(
         ]
     path = root / "dashboards" / f"{name}.yaml"
     written = _write(path, source)
-    if content.get("css") != document.content["css"].strip() and content.get("css") != document.content["css"]:
-        written += _write_text(root / "themes" / f"{definition.get('theme')}.css", content.get("css", ""))
+    if (content.get("css") or "").strip() != document.content["css"].strip():
+        written += _write_text(root / "themes" / f"{definition.get('theme')}.css", content.get("css") or "")
     return written
 
 
 def _dataset(definition: Definition, content: dict[str, Any], root: Path) -> list[Path]:
     written = []
     if "sql" in definition.beside and content.get("sql") != definition.beside["sql"][1]:
-        written += _write_text(root / "datasets" / definition.get("sql"), content.get("sql", ""))
+        written += _write_text(root / "datasets" / definition.get("sql"), content.get("sql") or "")
     kept = plain(definition.get("metrics") or {})
     metrics = {}
-    for name, metric in content.get("metrics", {}).items():
+    for name, metric in content["metrics"].items():
         own = kept.get(name, {})
         if own.get("sum") and metric["expression"] == f"sum({own['sum']})":
             metrics[name] = own
         else:
             metrics[name] = {
-                "label": metric.get("verbose_name", name),
-                "text": metric.get("description", metric.get("verbose_name", name)),
+                "label": metric.get("verbose_name") or name,
+                "text": metric.get("description") or metric.get("verbose_name") or name,
                 "expression": metric["expression"],
             }
     if metrics != kept:

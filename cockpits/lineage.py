@@ -101,7 +101,7 @@ def _origin(node: Any, scope: Any, contract: dict[str, Relation]) -> Column | No
         query: Any = source.expression
         # The sqlglot that Superset pins calls it otherwise than the newer one.
         branches = getattr(source, "set_operation_scopes", None) or getattr(source, "union_scopes", None)
-        branch = branches[0] if branches else source
+        branch: Any = branches[0] if branches else source
         for index, column in enumerate(query.selects if isinstance(query, exp.Query) else []):
             if column.alias_or_name == node.name:
                 return _origin(branch.expression.selects[index], branch, contract)

@@ -47,7 +47,12 @@ _FILTER_DROPPED = ("chartsInScope", "tabsInScope")
 
 
 def normalise(kind: str, content: dict[str, Any]) -> dict[str, Any]:
-    """The content without what says nothing, in one order, with UUIDs for this installation's numbers."""
+    """The content to compare by: without what says nothing and what is empty, in one order."""
+    return _filled(stripped(kind, content))
+
+
+def stripped(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    """The content without what says nothing, with UUIDs for this installation's numbers."""
     result = copy.deepcopy(content)
     for key in DROPPED[kind]:
         outer, _, inner = key.partition(".")
@@ -56,11 +61,11 @@ def normalise(kind: str, content: dict[str, Any]) -> dict[str, Any]:
         else:
             result.pop(outer, None)
     if kind == "datasets":
-        result["columns"] = {item["column_name"]: _filled(item) for item in result.get("columns", [])}
-        result["metrics"] = {item["metric_name"]: _filled(item) for item in result.get("metrics", [])}
+        result["columns"] = {item["column_name"]: item for item in result.get("columns") or []}
+        result["metrics"] = {item["metric_name"]: item for item in result.get("metrics") or []}
     if kind == "dashboards":
         _dashboard(result)
-    return _filled(result)
+    return result
 
 
 def _dashboard(result: dict[str, Any]) -> None:

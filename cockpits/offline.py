@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response, request
-
-#: Superset's navigation bar loads a telemetry picture, with no setting against it. The policy below would block it, but
-#: with an error in every console; so the address is replaced by that of an empty picture while the script is served.
-_TELEMETRY = b"https://apachesuperset.gateway.scarf.sh/pixel/"
-_EMPTY_PICTURE = b"data:image/gif;base64,R0lGODlhAQABAAAAACw=#"
-
 #: Handlebars charts compile their template in the browser, which needs 'unsafe-eval'. Templates come from this folder
 #: only (no cockpit role may edit a chart), and a script that was slipped into a page still has no nonce.
 TALISMAN_CONFIG: dict[str, Any] = {
@@ -50,16 +43,3 @@ SANITIZATION_EXTENSIONS: dict[str, Any] = {
     },
     "tagNames": ["svg", "g", "path", "circle", "rect", "line", "text", "tspan", "title"],
 }
-
-
-def install(app: Flask) -> None:
-    """Serves Superset's scripts without the telemetry address."""
-
-    @app.after_request
-    def without_telemetry(response: Response) -> Response:
-        if response.status_code == 200 and request.path.startswith("/static/assets/") and request.path.endswith(".js"):
-            response.direct_passthrough = False
-            script = response.get_data()
-            if _TELEMETRY in script:
-                response.set_data(script.replace(_TELEMETRY, _EMPTY_PICTURE))
-        return response

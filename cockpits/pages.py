@@ -21,6 +21,12 @@ own_files = Blueprint("huiyang", __name__, static_folder="static", static_url_pa
 #: Below this width a board's phone layout is shown.
 PHONE_BELOW_PIXELS = 768
 
+#: Words of the database -> what a reader is told.
+_QUERY_ERRORS = {
+    'relation "published': "尚未发布任何版本，首次发布后自动显示。",
+    "statement timeout": "查询时间过长，已停止。请稍后再试。",
+    "": "请稍后再试；仍取不到时，请联系系统管理员。",
+}
 #: Superset's own error pages are English and ask a public host for their font.
 _ERROR_TEXTS = {
     403: ("没有查看权限", "这个驾驶舱没有对您的角色开放；如需查看，请联系系统管理员。"),
@@ -41,6 +47,7 @@ def install(app: Flask) -> None:
     """Puts our templates, texts and error pages in the place of Superset's, whose files stay as they are."""
     _install_templates(app)
     _install_language_pack(app)
+    _install_query_errors(app)
     _install_error_pages(app)
 
 
@@ -71,6 +78,18 @@ def _install_language_pack(app: Flask) -> None:
         response.set_etag(etag)
         response.headers["Cache-Control"] = "no-cache"
         return response.make_conditional(request)
+
+
+def _install_query_errors(app: Flask) -> None:
+    """Says in Chinese why a chart has no data; the database's own words name tables, and stay in the log."""
+
+    @app.after_request
+    def query_error(response: Response) -> Response:
+        if request.path == "/api/v1/chart/data" and response.status_code == 400 and response.is_json:
+            message = str((response.get_json() or {}).get("message", ""))
+            text = next(text for words, text in _QUERY_ERRORS.items() if words in message)
+            response.set_data(json.dumps({"message": text}, ensure_ascii=False))
+        return response
 
 
 def _install_error_pages(app: Flask) -> None:

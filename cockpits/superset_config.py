@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask
 from flask_appbuilder.const import AUTH_REMOTE_USER
 
-from cockpits import language, offline, pages, theme
+from cockpits import language, offline, pages, scripts, theme
 from cockpits.sign_in import FrontDoorSecurityManager
 from huiyang.database import Login, sqlalchemy_url
 from huiyang.secret_store import load_secrets
@@ -145,5 +145,5 @@ LOG_LEVEL = "WARNING"
 
 def FLASK_APP_MUTATOR(app: Flask) -> None:
     """Runs once, when the application is made."""
-    offline.install(app)
     pages.install(app)
+    scripts.install(app)

@@ -44,6 +44,7 @@ class Sample:
     accepted: bool = True
     last_period: str = "2026-10"
     months: int = 36
+    release_id: int = 17
 
 
 def load(settings: Settings, sample: Sample | None = None) -> None:
@@ -58,7 +59,7 @@ def load(settings: Settings, sample: Sample | None = None) -> None:
         "error_numerator": "bigint", "error_denominator": "bigint",
     }  # fmt: skip
     frames["current_release"] = pd.DataFrame(
-        [(17, sample.lane, sample.last_period, as_of, as_of, accepted,
+        [(sample.release_id, sample.lane, sample.last_period, as_of, as_of, accepted,
           28_600_000 if accepted else 28_561_204, 28_600_000, 9_120 if accepted else 41_873, 2_860_000)],
         columns=list(release),
     )  # fmt: skip
@@ -76,7 +77,7 @@ def load(settings: Settings, sample: Sample | None = None) -> None:
         for name, frame in frames.items():
             columns = dict(types[name])
             if name.startswith("mart_"):
-                frame = frame.assign(lane=sample.lane, release_id=17, as_of=as_of)
+                frame = frame.assign(lane=sample.lane, release_id=sample.release_id, as_of=as_of)
                 columns |= {"lane": "text", "release_id": "bigint", "as_of": "timestamptz"}
             _write(connection, name, frame[list(columns)], columns)
         connection.execute("grant usage on schema published to huiyang_cockpit")

@@ -108,7 +108,7 @@ select
     month.open_bed_count,
     month.family_bed_count,
     round(100.0 * month.elder_80_count / nullif(month.elder_count, 0), 1) as elder_80_percent,
-    ntile(5) over (order by month.elder_count) as level
+    case when month.elder_count is not null then ntile(5) over (order by month.elder_count) end as level
 from labelled
 inner join published.current_release as release on release.period not like '%H%'
 left join published.mart_overview_month as month
