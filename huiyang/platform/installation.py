@@ -21,7 +21,7 @@ from huiyang.settings import BUSINESS_TIMEZONE, Scale, Settings, get_settings
 #: Free space that set-up and one release need, in GiB, with as much again in hand for the refresh of the next period.
 NEEDED_GIB = {Scale.DEMO: 3, Scale.CENSUS: 30, Scale.CITY: 40}
 #: What an installation keeps from its set-up, so that later commands need no environment variables.
-_KEPT = ("scale", "seed", "front_door_port", "first_internal_port", "front_door_names", "postgres_admin_url")
+_KEPT = ("scale", "seed", "front_door_port", "first_internal_port", "front_door_names", "postgres_admin_url", "demo")
 
 
 def record_file(settings: Settings) -> Path:
@@ -60,7 +60,8 @@ def environment(settings: Settings, *, serving: bool = False) -> dict[str, str]:
     Args:
         serving: leave the administrator's name and password out of the server's address.
     """
-    variables = {f"HUIYANG_{name.upper()}": str(getattr(settings, name)) for name in _KEPT if getattr(settings, name)}
+    values = {name: getattr(settings, name) for name in _KEPT}
+    variables = {f"HUIYANG_{name.upper()}": str(value) for name, value in values.items() if value not in (None, "")}
     variables["HUIYANG_HOME"] = str(settings.home)
     if serving and settings.postgres_admin_url:
         variables["HUIYANG_POSTGRES_ADMIN_URL"] = address_only(settings.postgres_admin_url)
@@ -85,8 +86,8 @@ def note_real_data(settings: Settings) -> None:
 
 
 def holds_real_data(settings: Settings) -> bool:
-    """Whether anything else than the sample was ever loaded."""
-    return bool(_read(record_file(settings)).get("real_data"))
+    """Whether it is no demo, or anything else than the sample was ever loaded."""
+    return not settings.demo or bool(_read(record_file(settings)).get("real_data"))
 
 
 class Journal:

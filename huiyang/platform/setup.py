@@ -161,11 +161,15 @@ class Setup:
         # A new server has none of what was recorded for the old one.
         data = (server.system_identifier(settings), settings.scale.value, str(settings.seed))
         rules = sources_fingerprint("dbt_project", "expectations", "pipelines", "orchestration.yaml")
+        schema = Step("schema", "operational schema and reference data", self._migrate_schema)
+        accounts = Step("accounts", "demo accounts", self._make_accounts)
+        if not settings.demo:  # real data comes by `huiyang migrate` and `huiyang refresh`
+            return [schema, accounts]
         return [
-            Step("schema", "operational schema and reference data", self._migrate_schema),
-            Step("accounts", "demo accounts", self._make_accounts),
+            schema,
             Step("sample", f"legacy export ({settings.scale})", self._write_sample, data),
             Step("migrate", "migration of the legacy export", self._migrate_sample, data),
+            accounts,
             Step("refresh", f"refresh of {SAMPLE_PERIOD}", self._refresh, (*data, rules)),
         ]
 

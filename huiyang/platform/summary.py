@@ -41,10 +41,11 @@ def print_summary(result: Result, console: Console) -> None:
         f"Browsers and phones must trust this authority's certificate: {front_door.authority_file(settings)}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
-    accounts = Table("user", "password", "role", title="Demo accounts", title_justify="left")
+    accounts = Table("user", "password", "role", "sees", title="Demo accounts", title_justify="left")
     for account in result.accounts:
-        accounts.add_row(account.username, account.password, account.role_label)
-    console.print(accounts)
+        accounts.add_row(account.username, account.password, account.role_label, account.scope_label)
+    if result.accounts:
+        console.print(accounts)
 
 
 def print_status(settings: Settings, console: Console, *, as_json: bool) -> int:
@@ -81,22 +82,21 @@ def print_status(settings: Settings, console: Console, *, as_json: bool) -> int:
 
 
 def print_releases(settings: Settings, console: Console) -> None:
-    """All releases as `pipelines.release` knows them."""
+    """All releases; missing: required values that are empty, errors: records that break a rule."""
     from pipelines.release import list_releases
 
     releases = list_releases(settings)
     if not releases:
         console.print("There is no release yet: `huiyang refresh --period 2026-10` makes one.")
         return
-    columns = ("", "id", "period", "lane", "state", "accepted", "complete", "errors", "as of", "reviewer")
+    columns = ("", "id", "period", "lane", "state", "accepted", "missing", "errors", "as of")
     table = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for release in releases:
         table.add_row(
             "→" if release.is_current else "", str(release.release_id), release.period, release.lane, release.state,
             "yes" if release.accepted else "no",
-            f"{release.completeness_numerator}/{release.completeness_denominator}",
-            f"{release.error_numerator}/{release.error_denominator}",
-            release.as_of.astimezone(BUSINESS_TIMEZONE).strftime("%m-%d %H:%M"), release.reviewed_by or "",
+            f"{release.completeness_denominator - release.completeness_numerator:,}", f"{release.error_numerator:,}",
+            release.as_of.astimezone(BUSINESS_TIMEZONE).strftime("%m-%d %H:%M"),
         )  # fmt: skip
     console.print(table)
 

@@ -44,6 +44,17 @@ def test_the_environment_overrides_a_recorded_port(home: Path, monkeypatch: pyte
     assert installed_settings().front_door_port == 9998
 
 
+def test_that_it_is_no_demo_is_remembered_and_passed_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUIYANG_DEMO", "false")
+    installation.record_installation(installed_settings())
+    monkeypatch.delenv("HUIYANG_DEMO")
+    settings = installed_settings()
+    assert settings.demo is False
+    for name, value in installation.environment(settings).items():
+        monkeypatch.setenv(name, value)
+    assert Settings().demo is False
+
+
 @pytest.mark.parametrize(("variable", "value"), [("HUIYANG_SCALE", "city"), ("HUIYANG_SEED", "7")])
 def test_another_scale_or_seed_does_not_fit_into_the_same_home(
     home: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
