@@ -15,6 +15,7 @@ from operational_app.identity.sessions import LASTS_FOR, LOCKED_FOR, MAX_FAILURE
 from operational_app.web.errors import error_page
 from operational_app.web.gate import (
     CHECK_PATH,
+    ICON_PATH,
     SESSION_COOKIE,
     SIGN_IN_PATH,
     forwarded_path,
@@ -22,6 +23,7 @@ from operational_app.web.gate import (
     safe_target,
     sign_in_address,
 )
+from operational_app.web.look import asset
 from operational_app.web.services import now, page, remote_address, services, session
 
 router = APIRouter()
@@ -71,6 +73,12 @@ def sign_out(request: Request) -> Response:
     response = RedirectResponse(SIGN_IN_PATH, status_code=303)
     response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
     return response
+
+
+@router.get(ICON_PATH)
+def icon() -> RedirectResponse:
+    """What browsers ask for beside pages of the applications behind the front door."""
+    return RedirectResponse(asset("huiyang/mark.svg"), status_code=302)
 
 
 @router.get(CHECK_PATH)

@@ -33,8 +33,9 @@ SESSION_COOKIE = "__Host-huiyang-session"
 STATIC_PREFIX = "/static/"
 SIGN_IN_PATH = "/sign-in"
 CHECK_PATH = "/auth/check"
+ICON_PATH = "/favicon.ico"
 #: Open without a session. Everything else is shut, whatever is added later.
-OPEN_PATHS = frozenset({SIGN_IN_PATH, CHECK_PATH})
+OPEN_PATHS = frozenset({SIGN_IN_PATH, CHECK_PATH, ICON_PATH})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Forms here are short; uploads get a limit of their own where there are some.
 _LARGEST_FORM_BYTES = 1_000_000
