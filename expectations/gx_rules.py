@@ -30,9 +30,12 @@ from great_expectations.data_context.types.base import (
 )
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
+from great_expectations.expectations.expectation_configuration import parse_result_format
 from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.expectations.metrics.metric_provider import metric_partial
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+from great_expectations.validator.metric_configuration import MetricConfiguration
+from great_expectations.validator.validator import ValidationDependencies
 
 from expectations.rule import Rule, Severity
 
@@ -98,6 +101,21 @@ class ExpectNoViolations(BatchExpectation):
 
     metric_dependencies: ClassVar[tuple[str, ...]] = (_VIOLATIONS, _CHECKED)
     success_keys: ClassVar[tuple[str, ...]] = ("predicate", "applies")
+
+    def get_validation_dependencies(
+        self, execution_engine: Any = None, runtime_configuration: dict[str, Any] | None = None
+    ) -> ValidationDependencies:
+        """The two metrics. The inherited method finds them too, by copying the configuration some forty times: that
+        was two thirds of the library's time over the catalogue."""
+        domain = {"batch_id": self.batch_id}
+        values = {_VIOLATIONS: {"predicate": self.predicate}, _CHECKED: {"applies": self.applies}}
+        return ValidationDependencies(
+            metric_configurations={
+                name: MetricConfiguration(name, metric_domain_kwargs=domain, metric_value_kwargs=value)
+                for name, value in values.items()
+            },
+            result_format=parse_result_format((runtime_configuration or {}).get("result_format", "BASIC")),
+        )
 
     def _validate(
         self, metrics: dict[str, Any], runtime_configuration: Any = None, execution_engine: Any = None

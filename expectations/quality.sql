@@ -57,7 +57,8 @@ create table if not exists quality.violation (
     county_code text not null,
     first_seen_on date not null
 ) partition by list (gate_run_id);
-comment on table quality.violation is 'Which record broke which rule; one partition a run, so an old run is one to drop.';
+comment on table quality.violation is
+'Which record broke which rule; one partition a run, so an old run is one to drop.';
 comment on column quality.violation.record_id is 'Surrogate key; 0 where the record has none.';
 comment on column quality.violation.division_code is 'The finest known division of the record; the city where none is.';
 
