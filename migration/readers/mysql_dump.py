@@ -28,6 +28,7 @@ _ESCAPED = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a"}
 _FOOTER = b"-- Dump completed"
 _QUOTE, _BACKSLASH, _OPEN, _CLOSE, _COMMA, _SEMICOLON, _SPACE, _NEWLINE, _RETURN = b"'\\(),; \n\r"
 _SEPARATOR = np.isin(np.arange(256), [_OPEN, _CLOSE, _COMMA, _SEMICOLON])
+_BLANK = np.isin(np.arange(256), [_SPACE, _NEWLINE, _RETURN])
 _NOTHING = np.empty(0, dtype=np.uint8)
 _RECOPY = (
     "Make the dump again on the old platform (mysqldump ends with the line `-- Dump completed`) and copy it completely;"
@@ -121,20 +122,19 @@ class _Statement:
     def columns(self) -> pa.Table:
         """The rows as text."""
         # What remains of the body without quotes, brackets, commas and blanks is the fields, one after the other.
-        blank = (self.body == _SPACE) | (self.body == _NEWLINE) | (self.body == _RETURN)
-        keep = ~self.quotes & (self.inside | ~blank)
+        keep = ~self.quotes
+        blank = np.flatnonzero(_BLANK[self.body])
+        keep[blank[~self.inside[blank]]] = False
         keep[self.fields.ravel()] = False
-        ends = self.fields[:, 1:-1]
-        kept = np.concatenate([[0], np.cumsum(keep)])
-        offsets = np.concatenate([kept[self.fields[:1, 0]], kept[ends].ravel()]).astype(np.int64)
-        content = self.body[keep].tobytes()
-        texts = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(content))
-        starts = self.fields[:, :-2].ravel() + 1
-        quoted = self._count(self.quotes, starts, ends.ravel())
-        special = np.flatnonzero((quoted > 2) | (self._count(self.body == _BACKSLASH, starts, ends.ravel()) > 0))
-        result = texts.cast(pa.string())
+        starts, ends = self.fields[:, :-2].ravel() + 1, self.fields[:, 1:-1].ravel()
+        kept = np.cumsum(keep, dtype=np.int32)
+        offsets = np.concatenate([kept[self.fields[:1, 0]], kept[ends]])
+        texts = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(self.body[keep].tobytes()))
+        quoted = _count(np.flatnonzero(self.quotes), starts, ends)
+        special = np.flatnonzero((quoted > 2) | (_count(np.flatnonzero(self.body == _BACKSLASH), starts, ends) > 0))
+        result = texts
         if len(special):
-            raw = [self.body[starts[n] : ends.ravel()[n]].tobytes().decode().strip() for n in special]
+            raw = [self.body[starts[n] : ends[n]].tobytes().decode().strip() for n in special]
             values = pa.array([unescape(text[text.index("'") + 1 : -1]) for text in raw], pa.string())
             mask = np.zeros(len(result), dtype=bool)
             mask[special] = True
@@ -146,11 +146,10 @@ class _Statement:
             {name: result.take(pa.array(np.arange(n, len(result), width))) for n, name in enumerate(self.names)}
         )
 
-    @staticmethod
-    def _count(flags: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """How many flagged bytes lie in each field."""
-        counted = np.concatenate([[0], np.cumsum(flags)])
-        return counted[ends] - counted[starts]
+
+def _count(positions: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """How many of the ascending positions lie in each stretch [start, end)."""
+    return np.searchsorted(positions, ends) - np.searchsorted(positions, starts)
 
 
 def _statements(path: Path, wanted: str | None) -> Iterator[_Statement]:
@@ -205,7 +204,7 @@ def _take_apart(path: Path, line: int, table: str, listed: bytes | None, columns
     body = np.frombuffer(text, dtype=np.uint8)
     quotes = _quotes(body)
     # From an opening quote up to before the closing one; a doubled quote closes and opens, and stays inside.
-    inside = np.cumsum(quotes) % 2 == 1
+    inside = np.bitwise_xor.accumulate(quotes.view(np.uint8)).view(bool)
     separators = np.flatnonzero(~inside & _SEPARATOR[body])
     marks = body[separators]
     row = np.array([_OPEN, *[_COMMA] * (len(names) - 1), _CLOSE, _COMMA], dtype=np.uint8)
