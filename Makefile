@@ -39,7 +39,7 @@ lint: environment-lint ## ruff, mypy, sqlfluff, yamllint, what may be tracked
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
-	@$(VENV)/sqlfluff lint --disable-progress-bar dbt_project
+	@$(VENV)/sqlfluff lint --disable-progress-bar dbt_project cockpits
 	@$(VENV)/yamllint --strict .
 	@$(VENV)/python -m huiyang.platform.tracked_files
 

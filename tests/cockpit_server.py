@@ -89,8 +89,7 @@ def serve(settings: Settings, log: Path) -> Iterator[CockpitServer]:
 
 
 def _variables(settings: Settings) -> dict[str, str]:
-    state = {"SUPERSET_HOME": str(settings.home / "superset")}
-    return os.environ | environment(settings) | superset_variables(settings) | state
+    return os.environ | environment(settings) | superset_variables(settings)
 
 
 def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

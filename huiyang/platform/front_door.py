@@ -108,6 +108,7 @@ _TEMPLATE = """
 		@cockpits path {cockpits} {cockpits}/*
 		handle @cockpits {{
 			import checked_by_app
+			encode zstd gzip
 			reverse_proxy 127.0.0.1:{superset_port}
 		}}
 

@@ -127,6 +127,7 @@ def superset_variables(settings: Settings) -> dict[str, str]:
     return {
         "SUPERSET_CONFIG_PATH": str(SUPERSET_CONFIG),
         "SUPERSET_APP_ROOT": COCKPIT_PATH,
+        "SUPERSET_HOME": str(settings.home / "superset"),  # or Superset makes a folder in the user's home
         "PYTHONPATH": str(PROJECT_ROOT),
         "PATH": f"{SUPERSET_BIN}{os.pathsep}{os.environ['PATH']}",
     }

@@ -12,6 +12,7 @@ from cockpits.live import LiveAsset
 from cockpits.normalise import differences, normalise
 from cockpits.policies import permissions_by_role, superset_roles_of
 from cockpits.theme import CATEGORICAL, DASHBOARD_THEMES
+from operational_app.identity.access import ROLE_RESOURCES, Resource
 
 URI = "postgresql+psycopg2://huiyang_cockpit:XXXXXXXXXX@localhost/warehouse"
 WANTED = compiler.compile_assets(load_definitions(), uri=URI)
@@ -97,6 +98,11 @@ def test_only_named_roles_see_a_cockpit() -> None:
     assert superset_roles_of("leader") == ("cockpit_viewer",)
     assert superset_roles_of("provider_staff") == ()
     assert superset_roles_of("anything else") == ()
+
+
+def test_the_front_door_and_the_cockpits_let_the_same_roles_in() -> None:
+    admitted = {role.value for role, resources in ROLE_RESOURCES.items() if Resource.COCKPITS in resources}
+    assert admitted == {role.value for role in ROLE_RESOURCES if superset_roles_of(role.value)}
 
 
 def test_readers_may_neither_write_nor_query_by_themselves() -> None:
