@@ -482,6 +482,12 @@ def calendar_date(column: pa.Array, *, earliest: date | None = None, latest: dat
 
 
 @transform
+def day_before(column: pa.Array) -> Outcome:
+    """The last day that holds, where the source names the first that no longer does; takes dates."""
+    return Outcome((pc.subtract(column.cast(pa.int32()), pa.scalar(1, pa.int32())).cast(pa.date32()),))
+
+
+@transform
 def partial_date(column: pa.Array, *, earliest: date | None = None, latest: date | None = None) -> Outcome:
     """A day, or the first day of the month or year that is all the source knows: `2015`, `2015年`, `2015-03`."""
 

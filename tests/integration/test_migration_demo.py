@@ -367,3 +367,15 @@ def test_the_living_on_file_are_the_census_s(database, demo_installation: Settin
     ).fetchone()
     assert found is not None
     assert abs(found[0] - manifest["counts"]["elders"]) <= 0.02 * manifest["dirt"]["elder_duplicate"] + 1
+
+
+def test_one_economic_status_ends_before_the_next_begins(database: psycopg.Connection):
+    """The source's end is exclusive, `valid_until` is the last day that holds: no day belongs to two."""
+    spans, overlapping = database.execute(
+        "select count(*) filter (where next_from is not null),"
+        " count(*) filter (where valid_until >= next_from) from ("
+        "select valid_until, lead(valid_from) over (partition by elder_id order by valid_from, id) as next_from"
+        " from elders.economic_status) as spans"
+    ).fetchone()  # type: ignore[misc]
+    assert spans > 100
+    assert overlapping == 0

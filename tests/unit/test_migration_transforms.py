@@ -202,6 +202,11 @@ class TestDates:
         assert t.month_text(texts(written)).columns[0].to_pylist() == [month]
 
 
+def test_an_exclusive_end_becomes_the_last_day_that_holds():
+    ends = pa.array([date(2024, 3, 1), None], pa.date32())
+    assert t.day_before(ends).columns[0].to_pylist() == [date(2024, 2, 29), None]
+
+
 class TestTimestamps:
     @given(st.datetimes(datetime(2002, 1, 1), datetime(2035, 1, 1)).map(lambda value: value.replace(microsecond=0)))  # noqa: DTZ001
     def test_every_form_of_an_instant(self, local: datetime):
@@ -382,7 +387,7 @@ def test_every_transform_returns_as_many_rows_and_knows_missing():
         "division": {"resolver": t.DivisionResolver(division_tree(), {})},
     }
     arguments = {"position": 2, "vital_sign": 3, "only_where": 2}
-    typed = {"to_date", "to_instant", "month_start", "grid_cell", "else_export_time", "photo_file"}
+    typed = {"day_before", "to_date", "to_instant", "month_start", "grid_cell", "else_export_time", "photo_file"}
     checked = 0
     for name, transform in t.TRANSFORMS.items():
         if name in typed:
