@@ -104,9 +104,15 @@ def run_dbt(
 def build_command(selection: str) -> list[str]:
     """The one `dbt build` of a refresh.
 
-    Without unit tests: they check the models, not the data, and the test suite runs them.
+    Without unit tests: they check the models, not the data, and the test suite runs them. A test that also reads a
+    mart of another cadence is not selected with what it shares with it.
     """
-    return [str(DBT_EXECUTABLE), "build", "--select", selection, "--exclude-resource-type", "unit_test"]
+    return [
+        str(DBT_EXECUTABLE), "build",
+        "--select", selection,
+        "--indirect-selection", "cautious",
+        "--exclude-resource-type", "unit_test",
+    ]  # fmt: skip
 
 
 def start_build_process(settings: Settings, selection: str, variables: Mapping[str, Any]) -> subprocess.Popen[str]:

@@ -30,7 +30,7 @@ from operational_app import reference_data
 from operational_app.facilities.models import FacilityType
 from operational_app.schema import migrate_to_head
 from pipelines import release
-from pipelines.dbt_command import dbt_variables, ensure_manifest, run_dbt
+from pipelines.dbt_command import build_command, dbt_variables, ensure_manifest, run_dbt
 from pipelines.extract import extract
 from pipelines.warehouse_assets import SELECTIONS, marts_of
 from tests.conftest import running_server
@@ -112,11 +112,7 @@ def _start_build(settings: Settings, periods: list[Period], cut_off: int, as_of:
 def build(settings: Settings, periods: list[Period], cut_off: int, as_of: Any) -> int:
     started = _start_build(settings, periods, cut_off, as_of)
     selection = SELECTIONS[periods[-1].cadence]
-    run_dbt(
-        settings,
-        ["build", "--select", selection, "--exclude-resource-type", "unit_test"],
-        dbt_variables(periods, cut_off, started.build_id),
-    )
+    run_dbt(settings, build_command(selection)[1:], dbt_variables(periods, cut_off, started.build_id))
     return started.build_id
 
 
