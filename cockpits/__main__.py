@@ -47,10 +47,10 @@ def apply() -> None:
     from cockpits.apply import apply as apply_definitions
     from cockpits.apply import valid_documents
 
-    valid_documents()  # before Superset starts, which takes longer
+    wanted = valid_documents()  # before Superset starts, which takes longer
     with application():
         _print(set_up())
-        _print(apply_definitions() or ["Superset is what the definitions say."])
+        _print(apply_definitions(wanted) or ["Superset is what the definitions say."])
 
 
 @cockpits.command()
@@ -60,8 +60,8 @@ def diff() -> None:
     from cockpits.apply import compare, valid_documents
     from cockpits.drift import report
 
+    wanted = valid_documents()
     with application():
-        wanted = valid_documents()
         drift, live = compare(wanted)
     _print(report(drift, wanted, live) or ["Superset is what the definitions say."])
     if drift.to_apply or drift.retired:
@@ -73,9 +73,11 @@ def prune() -> None:
     """Delete from Superset what was ours and is no longer defined."""
     from cockpits.application import application
     from cockpits.apply import prune as prune_assets
+    from cockpits.apply import valid_documents
 
+    wanted = valid_documents()
     with application():
-        _print([f"deleted {title}" for title in prune_assets()] or ["There is nothing to delete."])
+        _print([f"deleted {title}" for title in prune_assets(wanted)] or ["There is nothing to delete."])
 
 
 @cockpits.command()

@@ -44,13 +44,12 @@ def compare(wanted: Mapping[str, Document]) -> tuple[Drift, dict[str, LiveAsset]
     return find_drift(wanted, live, live_themes()), live
 
 
-def apply() -> list[str]:
+def apply(wanted: Mapping[str, Document]) -> list[str]:
     """Applies what differs; returns what was changed. A second run changes nothing.
 
     Raises:
-        HuiyangError: the definitions are not valid, or Superset is not what they say afterwards.
+        HuiyangError: Superset is not what the definitions say afterwards.
     """
-    wanted = valid_documents()
     drift, live = compare(wanted)
     _set_database_password()
     if not drift.to_apply:
@@ -65,14 +64,14 @@ def apply() -> list[str]:
     return report(Drift(drift.missing, drift.changed, [], [], drift.themes), wanted, live)
 
 
-def prune() -> list[str]:
+def prune(wanted: Mapping[str, Document]) -> list[str]:
     """Deletes what was ours and is no longer defined; returns what was deleted."""
     from superset.connectors.sqla.models import SqlaTable
     from superset.extensions import db
     from superset.models.dashboard import Dashboard
     from superset.models.slice import Slice
 
-    drift, live = compare(valid_documents())
+    drift, live = compare(wanted)
     models = {"dashboards": Dashboard, "charts": Slice, "datasets": SqlaTable}
     deleted = []
     for kind, model in models.items():  # in this order: a dashboard refers to charts, a chart to its dataset

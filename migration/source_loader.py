@@ -209,7 +209,7 @@ class SourceLoader:
             row_hash=row_hash[todo],
             outcome=outcome,
             main_ids=main_ids,
-            versions=np.where(known_ids >= 0, versions + 1, 1),
+            versions=np.where(outcome == QUARANTINED, versions, np.where(known_ids >= 0, versions + 1, 1)),
             reasons=reasons,
             warnings=warnings,
             parts=parts,
@@ -307,7 +307,8 @@ class SourceLoader:
             merged = self._apply_unique(evaluation, name, ids)
             outcome[merged] = MERGED
         outcome[evaluation.quarantined] = QUARANTINED
-        ids[evaluation.quarantined] = -1
+        # What was loaded of a row before stays, and stays what others refer to.
+        ids[evaluation.quarantined] = known_ids[evaluation.quarantined]
         return outcome, ids
 
     def _apply_unique(self, evaluation: Evaluation, name: str, ids: np.ndarray) -> np.ndarray:
@@ -344,12 +345,17 @@ class SourceLoader:
             (row for row in range(evaluation.count) if starts[row] is not None and not evaluation.quarantined[row]),
             key=lambda row: (starts[row], row),
         )
+        replaced = {int(known_ids[row]) for row in order} - {-1}
+        if replaced:  # these rows bring their new periods with them
+            for rule in rules:
+                for key, periods in self._periods[rule.key].items():
+                    self._periods[rule.key][key] = [period for period in periods if period[2] not in replaced]
         refused = [np.zeros(evaluation.count, dtype=bool) for _ in rules]
         for row in order:
             overlaps = [
                 any(
-                    start < ends[row] and starts[row] < end and owner != known_ids[row]
-                    for start, end, owner in self._periods[rule.key].get(column[row], [])
+                    start < ends[row] and starts[row] < end
+                    for start, end, _ in self._periods[rule.key].get(column[row], [])
                 )
                 for rule, column in zip(rules, keys, strict=True)
             ]
@@ -357,7 +363,9 @@ class SourceLoader:
                 flags[row] = overlap
             if not any(overlaps):
                 for rule, column in zip(rules, keys, strict=True):
-                    self._periods[rule.key].setdefault(column[row], []).append((starts[row], ends[row], -2))
+                    self._periods[rule.key].setdefault(column[row], []).append(
+                        (starts[row], ends[row], int(known_ids[row]))
+                    )
         for rule, flags in zip(rules, refused, strict=True):
             evaluation.add_reason(rule.reason, flags)
 

@@ -20,6 +20,7 @@ FOREIGN = "2b1b4b1e-6d3c-4f0e-9b1a-0d6c5c1f7a11"
 
 
 def main(folder: Path) -> dict[str, object]:
+    wanted = valid_documents()
     with application():
         from superset.extensions import db
         from superset.models.slice import Slice
@@ -27,8 +28,8 @@ def main(folder: Path) -> dict[str, object]:
         def titles() -> list[str]:
             return sorted(item.slice_name for item in db.session.query(Slice))
 
-        wanted = valid_documents()
-        found: dict[str, object] = {"at_first": report(compare(wanted)[0], *(wanted, compare(wanted)[1]))}
+        drift, live = compare(wanted)
+        found: dict[str, object] = {"at_first": report(drift, wanted, live)}
         chart = db.session.query(Slice).filter_by(uuid=identity("charts", "facility_types")).one()
         chart.slice_name = "改过的标题"
         chart.params = json.dumps(json.loads(chart.params) | {"donut": False})
@@ -40,9 +41,9 @@ def main(folder: Path) -> dict[str, object]:
         drift, live = compare(wanted)
         found["drifted"] = report(drift, wanted, live)
         found["exported"] = [str(path.relative_to(folder)) for path in export(folder)]
-        found["applied"] = apply()
-        found["applied_again"] = apply()
-        found["pruned"] = prune()
+        found["applied"] = apply(wanted)
+        found["applied_again"] = apply(wanted)
+        found["pruned"] = prune(wanted)
         found["titles"] = titles()
         db.session.delete(db.session.query(Slice).filter_by(uuid=FOREIGN).one())
         db.session.commit()

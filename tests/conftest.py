@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -188,33 +187,30 @@ def running_installation(released_installation: Settings) -> Iterator[Settings]:
     assert run_cockpits(settings, ["apply"], settings.log_dir / "cockpits-apply.log") == 0, (
         settings.log_dir / "cockpits-apply.log"
     ).read_text()
-    with ExitStack() as stack:
-        started = {}
+    started: dict[str, subprocess.Popen[bytes]] = {}
+    try:
         for process in processes(settings):
             if process.name != "postgres":
                 if process.needs:
                     _wait_until_healthy(settings, process.needs, started)
-                log = stack.enter_context((settings.log_dir / f"{process.name}.log").open("wb"))
-                started[process.name] = stack.enter_context(_foreground(process.name, log))
+                with (settings.log_dir / f"{process.name}.log").open("wb") as log:
+                    # It ends with us even if we are killed (huiyang.platform.processes.start_here).
+                    started[process.name] = subprocess.Popen(
+                        [sys.executable, "-m", "huiyang.platform", process.name],
+                        stdout=log, stderr=log, cwd=PROJECT_ROOT, process_group=0,
+                    )  # fmt: skip
         for name in started:
             _wait_until_healthy(settings, name, started)
         yield settings
-
-
-@contextmanager
-def _foreground(name: str, log: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
-    """One process of the session's installation; it ends with the tests, even with killed ones."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "huiyang.platform", name], stdout=log, stderr=log, cwd=PROJECT_ROOT, process_group=0
-    )
-    try:
-        yield child
     finally:
-        os.killpg(child.pid, signal.SIGTERM)
-        try:
-            child.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
+        for child in started.values():
+            os.killpg(child.pid, signal.SIGTERM)
+        for child in started.values():
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
 
 
 def _wait_until_healthy(settings: Settings, name: str, started: dict[str, subprocess.Popen[bytes]]) -> None:

@@ -33,7 +33,7 @@ from operational_app.elders.models import (
 )
 from operational_app.web.counting import total_of
 from operational_app.web.formats import age_on, mask_id_number, mask_phone
-from operational_app.web.scoping import division_ranges, in_scope
+from operational_app.web.scoping import division_ranges, in_bounds, in_scope
 
 TABLE = "elders.elder"
 _EVERYWHERE = ("0", ":")  # ":" follows "9"
@@ -141,7 +141,7 @@ def _name_parts(text: str) -> list[_Part]:
 
 def matching(query: ElderQuery, scope: ScopeSetting, crypto: FieldCrypto, today: date) -> list[ColumnElement[bool]]:
     """The conditions of a query, its name and ability level aside."""
-    conditions = [in_scope(Elder.division_code, scope, query.division)]
+    conditions = [in_bounds(Elder.division_code, scope, query.division)]
     if scope.organization_id is not None:
         conditions.append(Elder.id.in_(_cared_for_by(scope.organization_id)))
     if query.id_number:

@@ -30,7 +30,7 @@ from operational_app.web.counting import MOST_LISTED, total_of
 from operational_app.web.filters import DateRangeFilter, DivisionFilter, TextFilter, code_filter
 from operational_app.web.formats import division, minute
 from operational_app.web.rights import pages_of
-from operational_app.web.scoping import in_scope
+from operational_app.web.scoping import in_bounds
 from operational_app.web.services import actor, page, session
 from operational_app.workforce.models import Staff
 
@@ -114,7 +114,7 @@ class OrderView(ArchiveView):
 
     def search(self, call: ListCall) -> Found:
         values = call.filters.values
-        conditions = [in_scope(ServiceOrder.division_code, call.actor.scope, values.get("division"))]
+        conditions = [in_bounds(ServiceOrder.division_code, call.actor.scope, values.get("division"))]
         if number := values.get("order_number"):
             conditions.append(ServiceOrder.order_number == number)
         for key in (ServiceOrder.status, ServiceOrder.doubt_status):

@@ -10,11 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+from unittest.mock import ANY
 
 import psycopg
 import pytest
+from openpyxl import load_workbook
 
 from huiyang.database import Login, connect
 from huiyang.errors import HuiyangError
@@ -186,6 +189,7 @@ def test_a_newer_export_brings_in_what_changed(
         return text.replace(line, line.replace(",0,", ",1,", 1)).encode("gb18030")
 
     new = newer_export(old, tmp_path / "new", elders_sql=change_elders, gongdan_csv=change_orders)
+    left, bed = hand_over_a_bed(new / "jigou.xlsx")
     with connect(Login.LOADER, settings) as connection:
         # Somebody worked on one of the elders in the app meanwhile.
         connection.execute(
@@ -209,6 +213,13 @@ def test_a_newer_export_brings_in_what_changed(
         ).fetchall()
         assert (["changed_in_app"],) in reasons
         assert connection.execute("select count(*) from elders.elder where id = %s", [gone[1]]).fetchone() == (1,)
+        stays = connection.execute(
+            "select l.source_key, r.admitted_on, r.discharged_on, r.row_version from institutions.residency r"
+            " join migration.current_ledger l on l.target_id = r.id join migration.source s using (source_id)"
+            " where s.name = 'residencies' and l.target_no = 0 and l.source_key in (%s, 'RZ9999999') order by 1",
+            [left],
+        ).fetchall()
+        assert stays == [(left, ANY, date(2026, 10, 20), 2), ("RZ9999999", date(2026, 10, 25), None, 1)], bed
         resolved = connection.execute(
             "select q.resolved_run_id, l.outcome from migration.quarantine q join migration.source s using (source_id)"
             " join migration.current_ledger l using (source_id, source_key, occurrence)"
@@ -239,6 +250,38 @@ def _row_of(text: str, key: str) -> str:
         if character == ")" and not inside:
             return text[start : end + 1]
         end += 1
+
+
+def hand_over_a_bed(path: Path) -> tuple[str, str]:
+    """A resident leaves, another one takes the bed; the key of the stay that ended, and the bed."""
+    book = load_workbook(path)
+    sheet = book["入住记录"]
+    titles = [cell.value for cell in sheet[2]]
+    column = {title: number for number, title in enumerate(titles, start=1)}
+    rows = list(sheet.iter_rows(min_row=3))
+    elders_with_stays = [row[column["老人编号"] - 1].value for row in rows]
+    beds = [row[column["床位编码"] - 1].value for row in rows]
+
+    def at(row: int, title: str) -> Any:
+        return rows[row][column[title] - 1]
+
+    leaving = next(
+        row for row in range(len(rows))
+        if not at(row, "退住日期").value and beds.count(beds[row]) == 1 and str(at(row, "入住日期").value) < "2026-09"
+        and len(str(at(row, "入住日期").value)) == 10
+    )  # fmt: skip
+    # Somebody whose only stay ended long ago comes back.
+    coming = next(
+        row for row in range(len(rows))
+        if "2023" < str(at(row, "退住日期").value or "") < "2025" and elders_with_stays.count(elders_with_stays[row]) == 1
+    )  # fmt: skip
+    at(leaving, "退住日期").value = "2026-10-20"
+    new = [cell.value for cell in rows[leaving]]
+    new[column["入住编号"] - 1], new[column["老人编号"] - 1] = "RZ9999999", elders_with_stays[coming]
+    new[column["入住日期"] - 1], new[column["退住日期"] - 1] = "2026-10-25", None
+    sheet.append(new)
+    book.save(path)
+    return str(at(leaving, "入住编号").value), str(beds[leaving])
 
 
 #: ZT, SWRQ, QCRQ, BZ, DEL_FLAG, CREATE_BY, CREATE_TIME, UPDATE_TIME: the end of a row of `t_laoren` on file.

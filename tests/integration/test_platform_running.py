@@ -53,7 +53,7 @@ def test_a_leader_sees_the_cockpit_but_not_the_pipelines(sign_in: Callable[[str]
     assert client.get("/").status_code == 200
     answer = client.get(f"{COCKPIT_PATH}/superset/dashboard/overview/")
     assert answer.status_code == 200
-    assert "湛江慧养" in answer.text
+    assert "湛江市养老服务总览" in answer.text
     assert client.get(f"{DAGSTER_PATH}/runs").status_code == 403
 
 
