@@ -273,7 +273,8 @@ def hand_over_a_bed(path: Path) -> tuple[str, str]:
     # Somebody whose only stay ended long ago comes back.
     coming = next(
         row for row in range(len(rows))
-        if "2023" < str(at(row, "退住日期").value or "") < "2025" and elders_with_stays.count(elders_with_stays[row]) == 1
+        if "2023" < str(at(row, "退住日期").value or "") < "2025"
+        and elders_with_stays.count(elders_with_stays[row]) == 1
     )  # fmt: skip
     at(leaving, "退住日期").value = "2026-10-20"
     new = [cell.value for cell in rows[leaving]]
