@@ -65,11 +65,7 @@ def _first_of_free_ports(count: int) -> int:
 def port_settings() -> Callable[[], dict[str, int]]:
     """Makes settings with ports of their own, for tests that start processes beside the session's."""
 
-    def make() -> dict[str, int]:
-        first = _first_of_free_ports(4)
-        return {"front_door_port": first, "first_internal_port": first + 1}
-
-    return make
+    return _ports
 
 
 @contextmanager
@@ -136,33 +132,45 @@ def _debian_server(settings: Settings, version: str) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def bare_server() -> Iterator[Settings]:
-    """The session's server with its databases and logins, without schema or data."""
-    with running_server(get_settings()) as settings:
+    """A server with its databases and logins. No subprocess finds it by environment: that finds the demo."""
+    home = get_settings().home.parent / "shared"
+    with running_server(Settings(home=home, postgres_admin_url=None, **_ports())) as settings:
         yield settings
+
+
+def _ports() -> dict[str, int]:
+    first = _first_of_free_ports(4)
+    return {"front_door_port": first, "first_internal_port": first + 1}
 
 
 @pytest.fixture(scope="session")
 def installation(bare_server: Settings) -> Settings:
-    """The session's server with schema at head and reference data. It is shared: tests use keys of their own."""
+    """`bare_server` with schema at head and reference data. It is shared: tests use keys of their own."""
+    return _with_schema(bare_server)
+
+
+def _with_schema(settings: Settings) -> Settings:
     from operational_app import reference_data
     from operational_app.schema import migrate_to_head
 
-    migrate_to_head(bare_server)
-    reference_data.load(bare_server)
-    return bare_server
+    migrate_to_head(settings)
+    reference_data.load(settings)
+    return settings
 
 
 @pytest.fixture(scope="session")
-def demo_installation(installation: Settings) -> Settings:
-    """`installation` with the old platform's demo export migrated into it, and the demo accounts."""
+def demo_installation() -> Iterator[Settings]:
+    """What the environment names: the old platform's demo export migrated, with the demo accounts. Nobody adds rows."""
     from migration.load import run_migration
     from migration.sample import write_export
     from operational_app.accounts import ensure_demo_accounts
 
-    write_export(installation.legacy_export_dir, Scale.DEMO, installation.seed, None)
-    run_migration(installation, installation.legacy_export_dir, None)
-    ensure_demo_accounts(installation)
-    return installation
+    with running_server(get_settings()) as settings:
+        _with_schema(settings)
+        write_export(settings.legacy_export_dir, Scale.DEMO, settings.seed, None)
+        run_migration(settings, settings.legacy_export_dir, None)
+        ensure_demo_accounts(settings)
+        yield settings
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,9 @@ _TEMPLATE = """
 (checked_by_app) {{
 	forward_auth 127.0.0.1:{app_port} {{
 		uri /auth/check
+		# The question about an opening socket is itself no socket: the app would refuse to open one.
+		header_up -Connection
+		header_up -Upgrade
 		copy_headers X-Huiyang-User X-Huiyang-Roles
 	}}
 	request_header X-Front-Door {{env.{secret_variable}}}

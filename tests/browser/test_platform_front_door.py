@@ -27,6 +27,7 @@ class Visitor:
     def __post_init__(self) -> None:
         self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("response", lambda answer: answer.status >= 400 and self.errors.append(f"{answer.status} {answer.url}"))
         self.page.on("request", self._note)
 
     def _note(self, request: object) -> None:

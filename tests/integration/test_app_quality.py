@@ -94,9 +94,9 @@ def test_verdicts_and_figures_of_the_newest_release(users, release):
         "1.20%", "12 / 1,000",
     ):  # fmt: skip
         assert text in page, text
-    assert "老人 合计 30 83.00% 249 / 300 3.33% 1 / 30 —" in page
-    assert "老人 赤坎区 10 100.00% 100 / 100 0.00% 0 / 10 10 / 12" in page
-    assert "老人 未归属 10 50.00%" in page
+    assert "老人 完整率 83.00% 249 / 300 项 错误率 3.33% 1 / 30 条 记录 30 已登记 / 应登记 —" in page
+    assert "赤坎区 100.00% 100 / 100 0.00% 0 / 10 10 / 12" in page
+    assert "未归属 50.00% 50 / 100 0.00% 0 / 10" in page
     assert "身份证号校验不通过（elder.id_number） 错误 老人 准确性 3 核对身份证原件后更正" in page
     assert "elder.holds" not in page, "a rule that holds is not listed"
 
@@ -104,7 +104,7 @@ def test_verdicts_and_figures_of_the_newest_release(users, release):
 def test_a_county_sees_its_own_figures_and_records(users, release):
     release_id, elders = release
     page = cells(users["county"].get(f"/quality/{release_id}").text)
-    assert "老人 赤坎区 10" in page and "霞山区" not in page and "合计" not in page and "未归属" not in page
+    assert "赤坎区 100.00% 100 / 100" in page and "霞山区" not in page and "合计" not in page and "未归属" not in page
     assert "准确性 1 核对身份证原件后更正" in page and "只计管辖范围内的记录" in page
     rule = users["county"].get(f"/quality/{release_id}/rules/elder.id_number").text
     assert f"/elders/{elders[CHIKAN]}" in rule and f"/elders/{elders[XIASHAN_TOWN]}" not in rule

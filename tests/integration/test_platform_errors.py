@@ -36,6 +36,12 @@ def assert_clear(result: subprocess.CompletedProcess[str], problem: str, remedy:
     assert "Traceback" not in result.stderr
 
 
+@pytest.fixture(autouse=True)
+def ports_of_its_own(port_settings: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, port in port_settings().items():
+        monkeypatch.setenv(f"HUIYANG_{name.upper()}", str(port))
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="huiyang-errors-") as folder:
