@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
 
 from huiyang.platform import front_door
 from huiyang.secret_store import load_secrets
@@ -27,8 +27,12 @@ class Visitor:
     def __post_init__(self) -> None:
         self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("response", lambda answer: answer.status >= 400 and self.errors.append(f"{answer.status} {answer.url}"))
+        self.page.on("response", self._note_refusal)
         self.page.on("request", self._note)
+
+    def _note_refusal(self, answer: Response) -> None:
+        if answer.status >= 400:
+            self.errors.append(f"{answer.status} {answer.url}")
 
     def _note(self, request: object) -> None:
         url = str(request.url)  # type: ignore[attr-defined]
