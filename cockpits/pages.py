@@ -49,6 +49,7 @@ def install(app: Flask) -> None:
     _install_language_pack(app)
     _install_query_errors(app)
     _install_error_pages(app)
+    _keep_label_colours(app)
 
 
 def _install_templates(app: Flask) -> None:
@@ -105,3 +106,13 @@ def _install_error_pages(app: Flask) -> None:
             response.mimetype = "text/html"
             response.set_data(render_template("error.html", title=texts[0], advice=texts[1]))
         return response
+
+
+def _keep_label_colours(app: Flask) -> None:
+    """Whoever leaves a board, their page offers the colours that it drew; those of the definitions stay."""
+
+    @app.before_request
+    def decline_colours() -> Response | None:
+        if request.endpoint != "DashboardRestApi.put_colors":
+            return None
+        return Response(json.dumps({"result": "kept"}), mimetype="application/json")

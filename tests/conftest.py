@@ -48,9 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
     get_settings.cache_clear()
 
 
+_untried_ports = iter(range(20000 + os.getpid() % 1000 * 10, 32000, 10))
+
+
 def _first_of_free_ports(count: int) -> int:
-    """Two test runs at once meet rarely: each begins to look at a place of its own."""
-    for first in range(20000 + os.getpid() % 1000 * 10, 32000, 10):
+    """Two test runs at once meet rarely: each begins to look at a place of its own. No port is given twice."""
+    for first in _untried_ports:
         with ExitStack() as stack:
             try:
                 for port in range(first, first + count):

@@ -24,6 +24,28 @@ _CONTENT_POLICY = (
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 
+#: Where and how fast, never who and what: no query, no headers, the client's network instead of its address. A
+#: request stands in errors too, there with the door's own secret.
+_LOG_FORMAT = r"""format filter {
+	wrap json
+	fields {
+		request>uri regexp \?.* ""
+		request>headers delete
+		request>remote_port delete
+		request>tls delete
+		resp_headers delete
+		user_id delete
+		request>remote_ip ip_mask {
+			ipv4 24
+			ipv6 48
+		}
+		request>client_ip ip_mask {
+			ipv4 24
+			ipv6 48
+		}
+	}
+}"""
+
 _TEMPLATE = """
 {{
 	admin off
@@ -46,6 +68,7 @@ _TEMPLATE = """
 	}}
 	log {{
 		level WARN
+		{log_format}
 	}}
 }}
 
@@ -64,32 +87,13 @@ _TEMPLATE = """
 	tls internal
 
 	log {{
-		# Where and how fast, never who and what: no query, no headers, the client's network instead of its address.
 		output file {access_log} {{
 			mode 600
 			roll_size 20MiB
 			roll_keep 10
 			roll_keep_for 4380h
 		}}
-		format filter {{
-			wrap json
-			fields {{
-				request>uri regexp \\?.* ""
-				request>headers delete
-				request>remote_port delete
-				request>tls delete
-				resp_headers delete
-				user_id delete
-				request>remote_ip ip_mask {{
-					ipv4 24
-					ipv6 48
-				}}
-				request>client_ip ip_mask {{
-					ipv4 24
-					ipv6 48
-				}}
-			}}
-		}}
+		{log_format}
 	}}
 
 	header {{
@@ -192,6 +196,7 @@ def write_configuration(settings: Settings) -> None:
         app_port=settings.app_port,
         superset_port=settings.superset_port,
         dagster_port=settings.dagster_port,
+        log_format=_LOG_FORMAT.replace("\n", "\n\t\t"),
         secret_variable=SECRET_VARIABLE,
         sites=", ".join(f"https://{host}:{settings.front_door_port}" for host in hosts),
         access_log=settings.log_dir / "access.log",

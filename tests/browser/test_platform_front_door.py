@@ -71,6 +71,7 @@ def test_the_workbench_leads_on_to_cockpits_and_pipelines_without_another_sign_i
     pipelines = next(address for address in addresses if address and address.startswith(DAGSTER_PATH))
     page.goto(cockpit)
     expect(page.locator(".grid-container")).to_be_visible(timeout=60_000)
+    page.wait_for_load_state("networkidle")  # with everything drawn, leaving it makes Superset offer its colours
     page.goto(pipelines)
     expect(page.get_by_text("Overview").first).to_be_visible(timeout=60_000)
     assert visitor.outside == []
