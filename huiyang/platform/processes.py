@@ -130,6 +130,7 @@ def superset_variables(settings: Settings) -> dict[str, str]:
         "SUPERSET_HOME": str(settings.home / "superset"),  # or Superset makes a folder in the user's home
         "PYTHONPATH": str(PROJECT_ROOT),
         "PATH": f"{SUPERSET_BIN}{os.pathsep}{os.environ['PATH']}",
+        "TZ": BUSINESS_TIMEZONE.key,  # it stamps with local time, whoever runs it
     }
 
 

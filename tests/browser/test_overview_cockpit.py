@@ -168,7 +168,10 @@ def test_the_figures_are_those_of_the_release(cockpit: CockpitServer, playwright
         for name, count in counties:
             assert f"{name}{chinese_count(count)}人" in labels
             assert f"{name}{chinese_count(count)}" in ranking
-        assert seen.page.locator(".hy-county path").count() >= 9
+        fills = seen.page.locator(".hy-map-wide .hy-county path").evaluate_all(
+            "paths => paths.map(path => getComputedStyle(path).fill)"
+        )
+        assert len(fills) == 9 and len(set(fills)) == 5, "the counties' shades tell their numbers"
         banner = seen.page.locator(".hy-banner").inner_text()
         assert "2026年10月" in banner
         assert f"版本 {release_id}" in banner
