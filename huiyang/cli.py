@@ -190,8 +190,8 @@ def release_rollback(
 
     settings = installed_settings()
     with exclusive(settings, "release rollback"):
-        rollback(settings, release_id, reason)
-    output.print(f"Release {release_id} is published again.")
+        shown = rollback(settings, release_id, reason)
+    output.print(f"Release {release_id} is shown again, as release {shown.release_id}.")
 
 
 def _cockpit_verb(verb: str, description: str) -> None:
