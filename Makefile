@@ -7,12 +7,13 @@ export HUIYANG_SCALE := $(SCALE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help lock up down status logs test test-full lint features bench clean environment-run environment-lint environment-test
+.PHONY: help lock up down status logs test test-postgres15 test-full lint features bench clean \
+	environment-run environment-lint environment-test environment-test15
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-environment-run environment-lint environment-test: environment-%:
+environment-run environment-lint environment-test environment-test15: environment-%:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 found. Name one: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@$(PYTHON) -m huiyang.platform.bootstrap $*
 
@@ -31,7 +32,10 @@ logs: ## the ends of all logs
 test: environment-test ## all tests but the long ones
 	@$(VENV)/python -m pytest -m "not slow"
 
-test-full: environment-test ## also kill campaigns, fuzzing and city scale, and the integration tests on PostgreSQL 15
+test-postgres15: environment-test15 ## what depends on the server, on Debian's PostgreSQL 15
+	@HUIYANG_TEST_POSTGRES=15 $(VENV)/python -m pytest -m "any_postgres and not slow" tests/integration
+
+test-full: environment-test15 ## also kill campaigns, fuzzing and city scale, and the integration tests on PostgreSQL 15
 	@$(VENV)/python -m pytest
 	@HUIYANG_TEST_POSTGRES=15 $(VENV)/python -m pytest -m "not slow" tests/integration
 

@@ -6,6 +6,7 @@ inputs are those of last time; a killed run is resumed by the next.
     python -m huiyang.platform.bootstrap run     what `huiyang up` needs
     python -m huiyang.platform.bootstrap lint    what `make lint` needs
     python -m huiyang.platform.bootstrap test    both, and a browser with Chinese fonts
+    python -m huiyang.platform.bootstrap test15  all that, and Debian's PostgreSQL 15
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ FRONTEND = ROOT / "operational_app" / "frontend"
 REQUIREMENTS = ROOT / "requirements"
 #: Both environments, their caches and the front end's libraries, with room for one upgrade beside the old one.
 NEEDED_BYTES = 6 * 2**30
-BROWSER_PACKAGES = ["chromium", "fonts-noto-cjk"]
+BROWSER_PACKAGES = ["chromium", "fonts-noto-cjk", "fontconfig"]
+POSTGRES_15 = Path("/usr/lib/postgresql/15/bin/postgres")
+#: Keeps the package from starting a server of its own.
+POSTGRES_CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 
 
 class BootstrapError(Exception):
@@ -146,17 +150,35 @@ def ensure_frontend() -> None:
 def ensure_browser() -> None:
     """Debian's Chromium and Chinese fonts, for browser tests and for reports with pictures."""
     fonts = shutil.which("fc-list") and subprocess.run(["fc-list", ":lang=zh"], capture_output=True).stdout
-    if shutil.which("chromium") and fonts:
+    if not (shutil.which("chromium") and fonts):
+        install_packages("Chromium and Chinese fonts", BROWSER_PACKAGES)
+
+
+def ensure_postgres_15() -> None:
+    """The oldest PostgreSQL that we promise to run on, without a server of its own."""
+    if POSTGRES_15.exists():
         return
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", *BROWSER_PACKAGES, "fontconfig"]
+    if os.geteuid() == 0 and not POSTGRES_CLUSTERS.exists():
+        POSTGRES_CLUSTERS.parent.mkdir(parents=True, exist_ok=True)
+        POSTGRES_CLUSTERS.write_text("create_main_cluster = false\n")
+    install_packages("PostgreSQL 15", ["postgresql-15"])
+
+
+def install_packages(title: str, packages: list[str]) -> None:
+    """Installs Debian packages.
+
+    Raises:
+        BootstrapError: this user or this system cannot; says how a person does it.
+    """
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise BootstrapError(
-            f"The browser tests need Chromium and a Chinese font. As root: {' '.join(command)}\n"
-            "On another system install `chromium` and a Noto CJK font by its own means."
+            f"The tests need {title}. As root: apt-get install {' '.join(packages)}\n"
+            "On another system install the like by its own means."
         )
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     run("list of Debian packages", ["apt-get", "update", "--quiet"], env=environment)
-    run("Chromium and Chinese fonts", command, env=environment)
+    run(title, [*command, *packages], env=environment)
 
 
 def check_machine() -> None:
@@ -179,7 +201,7 @@ def check_machine() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    purposes = {"run", "lint", "test"}
+    purposes = {"run", "lint", "test", "test15"}
     if len(arguments) != 1 or arguments[0] not in purposes:
         print(__doc__, file=sys.stderr)  # noqa: T201
         return 2
@@ -193,8 +215,10 @@ def main(arguments: list[str]) -> int:
                 ensure_environment(SUPERSET, "superset.txt")
                 if FRONTEND.exists():
                     ensure_frontend()
-            if purpose == "test":
+            if purpose.startswith("test"):
                 ensure_browser()
+            if purpose == "test15":
+                ensure_postgres_15()
     except BootstrapError as error:
         print(f"\n{error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -26,6 +26,8 @@ from tests.app_sample import (
     unique,
 )
 
+pytestmark = pytest.mark.any_postgres
+
 CITY = "440800000000"
 NUMBER = id_number(date(1933, 5, 6), 821)
 OLD_FORM, LAST_FOUR = NUMBER[:6] + NUMBER[8:17], NUMBER[-4:]

@@ -36,6 +36,8 @@ from pipelines.warehouse_assets import SELECTIONS, marts_of
 from tests.conftest import running_server
 from tests.integration.warehouse_factory import SmallCity, at, insert
 
+pytestmark = pytest.mark.any_postgres
+
 Row = dict[str, Any]
 MONTHS = list(period_range(Period.parse("2024-01"), Period.parse("2026-10")))
 HALF_YEARS = list(period_range(Period.parse("2024-H1"), Period.parse("2026-H1")))

@@ -29,6 +29,8 @@ from tests.integration.expectations_factory import (
     fill,
 )
 
+pytestmark = pytest.mark.any_postgres
+
 RULES = sorted(CASES)
 _THEME_OF = {subject.table: subject.theme for subject in SUBJECTS if subject.counts}
 

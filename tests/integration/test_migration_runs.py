@@ -27,6 +27,8 @@ from operational_app import reference_data
 from operational_app.schema import migrate_to_head
 from tests.conftest import running_server
 
+pytestmark = pytest.mark.any_postgres
+
 #: Small chunks, so that a kill falls between two of one table.
 _WORKER = """
 import sys

@@ -20,6 +20,8 @@ from operational_app.core.base import Base, Tracked
 from operational_app.core.changelog import log_tables
 from operational_app.schema import migrate_to_head
 
+pytestmark = pytest.mark.any_postgres
+
 CHIKAN, XIASHAN = "440802000000", "440803000000"
 
 

@@ -28,6 +28,8 @@ from pipelines.extract import ExtractSummary, extract, find_cut_off, newest_cut_
 from tests.conftest import running_server
 from tests.integration.warehouse_factory import SmallCity, at, insert
 
+pytestmark = pytest.mark.any_postgres
+
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Settings]:

@@ -26,6 +26,8 @@ from pipelines.release import Lane, Release, State, Verdict
 from pipelines.warehouse import ensure_warehouse, refresh_lock
 from tests.conftest import running_server
 
+pytestmark = pytest.mark.any_postgres
+
 MARTS = ("mart_first", "mart_second")
 MONTHS = list(period_range(Period.parse("2026-01"), Period.parse("2026-03")))
 PASSED = Verdict(True, True, 100, 100, 0, 50, 0)
