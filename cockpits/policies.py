@@ -20,9 +20,9 @@ def permissions_by_role() -> dict[str, list[tuple[str, str]]]:
 
 
 @cache
-def superset_roles_of(app_role: str) -> tuple[str, ...]:
-    """Superset's roles for a role of the app; none for a role that the policy does not name."""
-    return tuple(yaml.safe_load(ROLES_FILE.read_text(encoding="utf-8"))["accounts"].get(app_role, ()))
+def superset_roles_of(right: str) -> tuple[str, ...]:
+    """Superset's roles for a right of the app; none for a right that the policy does not name."""
+    return tuple(yaml.safe_load(ROLES_FILE.read_text(encoding="utf-8"))["accounts"].get(right, ()))
 
 
 def tombstones() -> dict[str, str]:

@@ -57,8 +57,8 @@ class FrontDoorSecurityManager(SupersetSecurityManager):
         if g.get("names_user"):  # making a user asks who makes it
             return None
         g.names_user = True
-        app_roles = [role.strip() for role in request.headers.get(ROLES_HEADER, "").split(",")]
-        names = sorted({name for role in app_roles for name in superset_roles_of(role)})
+        rights = [right.strip() for right in request.headers.get(ROLES_HEADER, "").split(",")]
+        names = sorted({name for right in rights for name in superset_roles_of(right)})
         try:
             return self._user_with_roles(username, names)
         finally:

@@ -12,16 +12,21 @@ from sqlalchemy.orm import Session
 from huiyang.secret_store import load_secrets
 from huiyang.settings import BUSINESS_TIMEZONE, Settings
 from operational_app.core.row_security import ScopeSetting
-from operational_app.identity.models import Account, RoleCode
+from operational_app.identity.models import Account, AccountRole, Department, Role, RoleCode
 from operational_app.identity.passwords import hash_password, verify_password
 from operational_app.identity.scope import scope_label
 from operational_app.identity.sessions import end_sessions
 from operational_app.institutions.models import Institution, OperatingStatus
-from operational_app.organizations.models import Organization
+from operational_app.organizations.models import (
+    Organization,
+    OrganizationKind,
+    OrganizationKindCode,
+    OrganizationStatus,
+)
 from operational_app.web.database import AppDatabase
 
 _CITY, _CHIKAN, _DEVELOPMENT_ZONE = "440800000000", "440802000000", "ZJ-JKQ"
-_WHOLE_CITY = ScopeSetting(division_lo="4408", division_hi="4409")
+_WHOLE_CITY = ScopeSetting(division_lo="4408", division_hi="4409", all_accounts=True)
 
 
 @dataclass(frozen=True)
@@ -50,18 +55,23 @@ _WANTED = (
     _Wanted("data.staff", "黄秀芳", RoleCode.DATA_STAFF, division_code=_CITY),
     _Wanted("auditor", "梁国栋", RoleCode.AUDITOR, division_code=_CITY),
     _Wanted("operator", "李婉仪", RoleCode.OPERATOR, division_code=_CITY),
+    _Wanted("department.manager", "刘素云", RoleCode.DEPARTMENT_MANAGER, division_code=_CHIKAN),
     _Wanted("system.admin", "周子健", RoleCode.SYSTEM_ADMINISTRATOR),
     _Wanted("security.admin", "何文彬", RoleCode.SECURITY_ADMINISTRATOR),
     _Wanted("audit.admin", "郑雅琴", RoleCode.AUDIT_ADMINISTRATOR),
 )
 _MANAGER = _Wanted("institution.manager", "钟丽华", RoleCode.INSTITUTION_MANAGER)
-_USERNAMES = [wanted.username for wanted in (*_WANTED, _MANAGER)]
+_PROVIDER = (
+    _Wanted("provider.manager", "许文彦", RoleCode.PROVIDER_MANAGER),
+    _Wanted("provider.staff", "谢小敏", RoleCode.PROVIDER_STAFF),
+)
+_USERNAMES = [wanted.username for wanted in (*_WANTED, _MANAGER, *_PROVIDER)]
 
 
 def ensure_demo_accounts(settings: Settings) -> list[DemoAccount]:
     """Makes the demo accounts and gives them the installation's demo password. Safe to run again.
 
-    The institution's manager needs an institution, so the account appears once there is one. In an installation that
+    The people of an institution and of a provider appear once there is one. In an installation that
     is no demo (`HUIYANG_DEMO=false`) nothing is made, and demo accounts of an earlier time are shut.
     """
     database = AppDatabase(settings, pool_size=1, max_overflow=0)
@@ -72,9 +82,11 @@ def ensure_demo_accounts(settings: Settings) -> list[DemoAccount]:
                 return []
             password = _DemoPassword(load_secrets(settings.secrets_file)["demo_password"])
             made = [_ensure(session, wanted, password, None) for wanted in _WANTED]
-            organization = _some_institution(session)
-            if organization is not None:
-                made.append(_ensure(session, _MANAGER, password, organization))
+            institution, provider = _some_institution(session), _some_provider(session)
+            if institution is not None:
+                made.append(_ensure(session, _MANAGER, password, institution))
+            if provider is not None:
+                made += [_ensure(session, wanted, password, provider) for wanted in _PROVIDER]
             return made
     finally:
         database.close()
@@ -94,20 +106,44 @@ def _ensure(
 ) -> DemoAccount:
     account = session.scalars(select(Account).where(Account.username == wanted.username)).one_or_none()
     if account is None:
-        account = Account(username=wanted.username, password_hash=password.hashed())
+        account = Account(username=wanted.username, display_name=wanted.display_name, password_hash=password.hashed())
         session.add(account)
     elif not password.opens(account.password_hash):
         account.password_hash = password.hashed()
     account.display_name = wanted.display_name
-    account.role = wanted.role
-    account.division_code = wanted.division_code
-    account.unit_code = wanted.unit_code
+    department = _department(session, wanted)
+    account.department_id = department.id if department else None
     if account.organization_id is None and organization is not None:
         account.organization_id = organization.id
     account.is_active = True
     session.flush()
-    label = scope_label(account, organization.name if organization else None)
+    _give_only(session, account, wanted.role)
+    label = scope_label(account, department, organization.name if organization else None)
     return DemoAccount(wanted.username, password.text, wanted.role.label, label)
+
+
+def _department(session: Session, wanted: _Wanted) -> Department | None:
+    if wanted.unit_code:
+        named = Department.unit_code == wanted.unit_code
+    elif wanted.division_code:
+        named = (Department.division_code == wanted.division_code) & Department.unit_code.is_(None)
+    else:
+        return None
+    return session.scalars(select(Department).where(named, Department.is_builtin)).one()
+
+
+def _give_only(session: Session, account: Account, code: RoleCode) -> None:
+    """The one role that a demo account has."""
+    role = session.scalars(select(Role).where(Role.code == code)).one()
+    held = session.scalars(
+        select(AccountRole).where(AccountRole.account_id == account.id, AccountRole.revoked_at.is_(None))
+    ).all()
+    for other in held:
+        if other.role_id != role.id:
+            other.revoked_at = datetime.now(BUSINESS_TIMEZONE)
+    session.flush()
+    if role.id not in {given.role_id for given in held}:
+        session.add(AccountRole(account_id=account.id, role_id=role.id, duty=role.duty))
 
 
 def _some_institution(session: Session) -> Organization | None:
@@ -116,6 +152,17 @@ def _some_institution(session: Session) -> Organization | None:
         select(Organization)
         .join(Institution, Institution.organization_id == Organization.id)
         .where(Institution.operating_status == OperatingStatus.OPERATING)
+        .order_by(Organization.id)
+        .limit(1)
+    ).first()
+
+
+def _some_provider(session: Session) -> Organization | None:
+    """The first provider that is active; the same every time."""
+    return session.scalars(
+        select(Organization)
+        .join(OrganizationKind, OrganizationKind.organization_id == Organization.id)
+        .where(OrganizationKind.kind == OrganizationKindCode.PROVIDER, Organization.status == OrganizationStatus.ACTIVE)
         .order_by(Organization.id)
         .limit(1)
     ).first()

@@ -1,5 +1,6 @@
 """Loads the reference tables of `huiyang.reference` into the app: divisions, reporting units, census, the catalogue's
 first-level categories. Safe to run again: a row is inserted, updated where it differs, or left alone; none is deleted.
+What identity begins with (built-in roles and resources, a department for each division) is made beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from psycopg import sql
 from huiyang.database import Login, connect
 from huiyang.reference import read_reference
 from huiyang.settings import Settings
+from operational_app.identity import access
 
 #: Table → (reference file, columns of both, key). Parents before children.
 _TABLES: dict[str, tuple[str, list[str], list[str]]] = {
@@ -46,7 +48,9 @@ def load(settings: Settings) -> dict[str, int]:
         table → rows inserted or changed; all zero when run again.
     """
     with connect(Login.LOADER, settings) as connection:
-        return {table: _load_table(connection, table, *source) for table, source in _TABLES.items()}
+        changed = {table: _load_table(connection, table, *source) for table, source in _TABLES.items()}
+        access.ensure(connection)
+        return changed
 
 
 def _load_table(connection: psycopg.Connection, table: str, file: str, columns: list[str], key: list[str]) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -150,13 +150,43 @@ class Records:
             price_yuan=60,
         )  # fmt: skip
 
-    def account(self, role: RoleCode, **scope: Any) -> str:
-        """An account with PASSWORD; returns its name. `scope`: division_code, unit_code or organization_id."""
+    def account(
+        self, *roles: RoleCode, division_code: str | None = None, unit_code: str | None = None, **values: Any
+    ) -> str:
+        """An account with PASSWORD in a division's or unit's department, or in an organization; returns its name."""
         username = unique("user")
-        self.insert(
-            "identity.account", username=username, display_name="测试员", password_hash=_HASH, role=role.value, **scope
-        )
+        with connect(Login.LOADER, self.settings) as loader:
+            row = loader.execute(
+                "select id from identity.department where is_builtin and case when %(unit)s::text is null"
+                " then unit_code is null and division_code = %(division)s else unit_code = %(unit)s end",
+                {"unit": unit_code, "division": division_code},
+            ).fetchone()
+            account = self._insert(
+                loader, "identity.account",
+                {"username": username, "display_name": "测试员", "password_hash": _HASH,
+                 "department_id": row[0] if row else None} | values,
+            )  # fmt: skip
+            self._give(loader, account, roles)
         return username
+
+    def replace_roles(self, username: str, *roles: RoleCode) -> None:
+        """Takes a person's roles and gives others."""
+        with connect(Login.LOADER, self.settings) as loader:
+            row = loader.execute("select id from identity.account where username = %s", [username]).fetchone()
+            assert row is not None
+            loader.execute(
+                "update identity.account_role set revoked_at = now() where account_id = %s and revoked_at is null", row
+            )
+            self._give(loader, row[0], roles)
+
+    @staticmethod
+    def _give(loader: psycopg.Connection, account: int, roles: Iterable[RoleCode]) -> None:
+        for role in roles:
+            loader.execute(
+                "insert into identity.account_role (account_id, role_id, duty)"
+                " select %s, id, duty from identity.role where code = %s",
+                [account, role],
+            )
 
     @contextmanager
     def release(self, **values: Any) -> Iterator[int]:

@@ -40,7 +40,7 @@ class CockpitServer:
     def origin(self) -> str:
         return f"http://localhost:{self.port}"
 
-    def headers(self, role: str = "leader", user: str = "") -> dict[str, str]:
+    def headers(self, role: str = "cockpits", user: str = "") -> dict[str, str]:
         return {
             "X-Front-Door": load_secrets(self.settings.secrets_file)["front_door"],
             "X-Huiyang-User": user or f"test-{role}",
@@ -139,7 +139,7 @@ def visit(
     path: str,
     *,
     size: tuple[int, int] = (1920, 1080),
-    role: str = "leader",
+    role: str = "cockpits",
 ) -> Iterator[Visit]:
     """Opens a page as somebody in a browser of its own and watches it."""
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_FLAGS)

@@ -8,7 +8,7 @@ from sqlalchemy import Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from operational_app.core.base import AppendOnly, Base
+from operational_app.core.base import NOW, AppendOnly, Base
 
 
 class AuditEvent(AppendOnly, Base):
@@ -20,7 +20,7 @@ class AuditEvent(AppendOnly, Base):
         {"schema": "audit", "info": {"stays_in_app": True}},
     )
 
-    happened_at: Mapped[datetime] = mapped_column(server_default="now()")
+    happened_at: Mapped[datetime] = mapped_column(server_default=NOW)
     account_id: Mapped[int | None]
     action: Mapped[str]
     target_table: Mapped[str | None]

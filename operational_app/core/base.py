@@ -45,6 +45,10 @@ NAMING = {
 }
 
 
+#: The default "when it is written"; as a plain string it would be when the table was made.
+NOW = sql_text("now()")
+
+
 class Base(DeclarativeBase):
     """Tables of the operational database; each lives in the schema of its business area."""
 
@@ -77,7 +81,7 @@ class Tracked(Identified):
     """
 
     effective_at: Mapped[datetime] = mapped_column(
-        DateTime(timezone=True), server_default=sql_text("now()"), onupdate=sql_text("now()"), sort_order=90
+        DateTime(timezone=True), server_default=NOW, onupdate=NOW, sort_order=90
     )
     row_version: Mapped[int] = mapped_column(BigInteger, server_default="1", sort_order=91, info={"personal": True})
 

@@ -21,7 +21,11 @@ _SETTING = "nullif(current_setting('huiyang.{name}', true), '')"
 DIVISION_LO = _SETTING.format(name="division_lo")
 DIVISION_HI = _SETTING.format(name="division_hi")
 TOWNS = _SETTING.format(name="towns")
+UNIT = _SETTING.format(name="unit_code")
 ORGANIZATION = f"{_SETTING.format(name='organization_id')}::bigint"
+ACCOUNT = f"{_SETTING.format(name='account_id')}::bigint"
+#: True for work on accounts as such: signing in, and the administrators' pages.
+ALL_ACCOUNTS = f"coalesce({_SETTING.format(name='all_accounts')} = 'true', false)"
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,19 @@ class ScopeSetting:
     Args:
         division_lo, division_hi: half-open range of division codes, e.g. ("440802", "440803"); None sees no division.
         towns: nine-digit prefixes to which the range is narrowed; empty for a whole subtree.
+        unit_code: the own reporting unit.
         organization_id: the own organization, None for government users.
-        account_id: who works, for the audit trail.
+        account_id: who works; one's own account is always seen.
+        all_accounts: every account is seen, for signing in and for the administrators of accounts.
     """
 
     division_lo: str | None = None
     division_hi: str | None = None
     towns: tuple[str, ...] = ()
+    unit_code: str | None = None
     organization_id: int | None = None
     account_id: int | None = None
+    all_accounts: bool = False
 
 
 def set_scope(session: Session | Connection, scope: ScopeSetting) -> None:
@@ -83,8 +91,10 @@ def set_scope(session: Session | Connection, scope: ScopeSetting) -> None:
         "division_lo": scope.division_lo,
         "division_hi": scope.division_hi,
         "towns": ",".join(scope.towns),
+        "unit_code": scope.unit_code,
         "organization_id": scope.organization_id,
         "account_id": scope.account_id,
+        "all_accounts": "true" if scope.all_accounts else None,
     }
     session.execute(
         text("select " + ", ".join(f"set_config('huiyang.{name}', :{name}, true)" for name in values)),

@@ -1,14 +1,19 @@
-"""What a role may open. Whose records it sees there is row-level security's business, not this one's.
+"""What there is to open, and which built-in role opens it. Whose records one sees is row-level security's business.
 
-Deny by default: a page names its resource, a role lists its resources, and what is listed nowhere is shut. Issue 3
-turns roles into data; the resources stay.
+Deny by default: a page names its resource, a role lists its resources, and what is listed nowhere is shut. Roles,
+their resources and the menu are data (`identity.role`, `identity.resource`); this file says what a new installation
+begins with, and `ensure` brings an old one what it lacks. What an installation has changed stays as it is.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
-from operational_app.identity.models import RoleCode
+import psycopg
+
+from huiyang.settings import COCKPIT_PATH, DAGSTER_PATH
+from operational_app.identity.models import Duty, ResourceKind, RoleCode
 
 
 class Resource(StrEnum):
@@ -16,6 +21,7 @@ class Resource(StrEnum):
 
     WORKBENCH = "workbench"
     COCKPITS = "cockpits"
+    COCKPIT_ADMINISTRATION = "cockpit_administration"
     PIPELINES = "pipelines"
     ELDERS = "elders"
     ELDER_NUMBERS = "elder_numbers"  # whole ID number, phone and address of an elder
@@ -26,41 +32,212 @@ class Resource(StrEnum):
     ORDERS = "orders"
     QUALITY = "quality"
     QUALITY_REPORTS = "quality_reports"
+    ACCOUNTS = "accounts"
+    DEPARTMENTS = "departments"
+    ROLE_GRANTS = "role_grants"  # give roles to people and groups, take them away
+    GROUPS = "groups"
+    ROLES = "roles"  # say what a role may open
+    MENU = "menu"  # names, order and links of the menu
 
 
-_ARCHIVES = {
-    Resource.ELDERS,
-    Resource.INSTITUTIONS,
-    Resource.FACILITIES,
-    Resource.PROVIDERS,
-    Resource.ORDERS,
-}
+#: Cockpits have their own README on addresses; the overview is where everybody starts.
+OVERVIEW_COCKPIT = f"{COCKPIT_PATH}/superset/dashboard/overview/"
+
+
+@dataclass(frozen=True)
+class BuiltinResource:
+    """
+    Attributes:
+        url: where its menu item leads; None for a right without a place.
+        icon: class names of Font Awesome.
+    """
+
+    resource: Resource
+    kind: ResourceKind
+    label: str
+    description: str
+    url: str | None = None
+    icon: str | None = None
+
+
+def _page(resource: Resource, label: str, description: str, url: str, icon: str) -> BuiltinResource:
+    return BuiltinResource(resource, ResourceKind.PAGE, label, description, url, f"fa-solid {icon}")
+
+
+def _application(resource: Resource, label: str, description: str, url: str, icon: str) -> BuiltinResource:
+    return BuiltinResource(resource, ResourceKind.APPLICATION, label, description, url, f"fa-solid {icon}")
+
+
+def _action(resource: Resource, label: str, description: str) -> BuiltinResource:
+    return BuiltinResource(resource, ResourceKind.ACTION, label, description)
+
+
+#: In the order of the menu.
+BUILTIN_RESOURCES = (
+    _page(Resource.WORKBENCH, "工作台", "应用、待办、公告与数据统计", "/", "fa-gauge"),
+    _page(Resource.ELDERS, "老人档案", "查询老人、监护人、评估、照护与服务记录", "/elders/list", "fa-address-book"),
+    _page(Resource.INSTITUTIONS, "养老机构", "机构信息公开、证照、床位与入住", "/institutions/list", "fa-building"),
+    _page(
+        Resource.FACILITIES, "社区养老设施", "综合服务中心、服务站、长者饭堂、日间照料", "/facilities/list",
+        "fa-house-chimney",
+    ),
+    _page(Resource.PROVIDERS, "服务商", "运营商、服务商、家床服务商、评估机构", "/providers/list", "fa-handshake"),
+    _page(Resource.ORDERS, "服务工单", "上门服务工单与存疑", "/orders/list", "fa-clipboard-list"),
+    _page(Resource.QUALITY, "数据质量", "数据刷新的完整率、错误率与整改清单", "/quality", "fa-clipboard-check"),
+    _application(
+        Resource.COCKPITS, "总览驾驶舱", "全市养老数据总览，在地图上看各县（市、区）", OVERVIEW_COCKPIT, "fa-chart-line"
+    ),
+    _application(
+        Resource.PIPELINES, "数据流水线", "数据刷新、血缘与检查", f"{DAGSTER_PATH}/", "fa-diagram-project"
+    ),
+    _page(Resource.ACCOUNTS, "账号管理", "账号的新增、停用、解锁与密码重置", "/accounts/list", "fa-users"),
+    _page(Resource.DEPARTMENTS, "部门管理", "市、县、镇街、村社各级部门", "/departments/list", "fa-sitemap"),
+    _page(Resource.GROUPS, "用户组", "按组统一授予角色", "/groups/list", "fa-user-group"),
+    _page(Resource.ROLES, "角色配置", "角色可以打开哪些资源", "/roles/list", "fa-user-shield"),
+    _page(Resource.MENU, "资源配置", "菜单名称、顺序、显示与外部链接", "/resources/list", "fa-list-check"),
+    _action(Resource.ELDER_NUMBERS, "查看老人完整证件号、电话、住址", "每次查看记入审计日志"),
+    _action(Resource.ELDER_HEALTH, "查看老人健康信息", "病史、能力评估、体征"),
+    _action(Resource.QUALITY_REPORTS, "下载质量报告", "HTML、PDF 与 Excel"),
+    _action(Resource.ROLE_GRANTS, "授予和收回角色", "只能授予自己持有的权限；不能给自己授权"),
+    _action(Resource.COCKPIT_ADMINISTRATION, "管理驾驶舱", "在驾驶舱系统中作为管理员"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BuiltinRole:
+    code: RoleCode
+    resources: frozenset[Resource]
+    duty: Duty = Duty.BUSINESS
+    for_organizations: bool = False
+
+
+_ARCHIVES = {Resource.ELDERS, Resource.INSTITUTIONS, Resource.FACILITIES, Resource.PROVIDERS, Resource.ORDERS}
 _PERSON = {Resource.ELDER_NUMBERS, Resource.ELDER_HEALTH}
+_PEOPLE = {Resource.ACCOUNTS, Resource.ROLE_GRANTS}
+_PROVIDER = {Resource.ELDERS, Resource.ELDER_NUMBERS, Resource.ORDERS}
 
-ROLE_RESOURCES: dict[RoleCode, frozenset[Resource]] = {
-    RoleCode.SYSTEM_ADMINISTRATOR: frozenset({Resource.COCKPITS, Resource.PIPELINES}),
-    RoleCode.SECURITY_ADMINISTRATOR: frozenset(),
-    RoleCode.AUDIT_ADMINISTRATOR: frozenset(),
-    RoleCode.LEADER: frozenset({Resource.COCKPITS, Resource.QUALITY, *_ARCHIVES}),
-    RoleCode.DATA_STAFF: frozenset(
-        {Resource.COCKPITS, Resource.PIPELINES, Resource.QUALITY, Resource.QUALITY_REPORTS, *_ARCHIVES, *_PERSON}
+BUILTIN_ROLES = (
+    BuiltinRole(
+        RoleCode.SYSTEM_ADMINISTRATOR,
+        frozenset(
+            {
+                Resource.COCKPITS,
+                Resource.COCKPIT_ADMINISTRATION,
+                Resource.PIPELINES,
+                Resource.ACCOUNTS,
+                Resource.DEPARTMENTS,
+                Resource.MENU,
+            }
+        ),
+        Duty.SYSTEM,
     ),
-    RoleCode.AUDITOR: frozenset({Resource.COCKPITS, Resource.QUALITY, Resource.QUALITY_REPORTS, *_ARCHIVES}),
-    RoleCode.OPERATOR: frozenset(
-        {
-            Resource.COCKPITS,
-            Resource.ELDERS,
-            Resource.ELDER_NUMBERS,
-            Resource.FACILITIES,
-            Resource.PROVIDERS,
-            Resource.ORDERS,
-        }
+    BuiltinRole(
+        RoleCode.SECURITY_ADMINISTRATOR,
+        frozenset({Resource.ACCOUNTS, Resource.ROLE_GRANTS, Resource.GROUPS, Resource.ROLES}),
+        Duty.SECURITY,
     ),
-    RoleCode.PROVIDER_STAFF: frozenset({Resource.ELDERS, Resource.ELDER_NUMBERS, Resource.ORDERS}),
-    RoleCode.INSTITUTION_MANAGER: frozenset({Resource.ELDERS, Resource.INSTITUTIONS, *_PERSON}),
-}
+    BuiltinRole(RoleCode.AUDIT_ADMINISTRATOR, frozenset(), Duty.AUDIT),
+    BuiltinRole(RoleCode.LEADER, frozenset({Resource.COCKPITS, Resource.QUALITY, *_ARCHIVES})),
+    BuiltinRole(
+        RoleCode.DATA_STAFF,
+        frozenset(
+            {Resource.COCKPITS, Resource.PIPELINES, Resource.QUALITY, Resource.QUALITY_REPORTS, *_ARCHIVES, *_PERSON}
+        ),
+    ),
+    BuiltinRole(
+        RoleCode.AUDITOR, frozenset({Resource.COCKPITS, Resource.QUALITY, Resource.QUALITY_REPORTS, *_ARCHIVES})
+    ),
+    BuiltinRole(
+        RoleCode.OPERATOR,
+        frozenset(
+            {
+                Resource.COCKPITS,
+                Resource.ELDERS,
+                Resource.ELDER_NUMBERS,
+                Resource.FACILITIES,
+                Resource.PROVIDERS,
+                Resource.ORDERS,
+            }
+        ),
+    ),
+    BuiltinRole(
+        RoleCode.DEPARTMENT_MANAGER,
+        frozenset({Resource.COCKPITS, Resource.QUALITY, Resource.QUALITY_REPORTS, *_ARCHIVES, *_PERSON, *_PEOPLE}),
+    ),
+    BuiltinRole(RoleCode.PROVIDER_STAFF, frozenset(_PROVIDER), for_organizations=True),
+    BuiltinRole(RoleCode.PROVIDER_MANAGER, frozenset({*_PROVIDER, *_PEOPLE}), for_organizations=True),
+    BuiltinRole(
+        RoleCode.INSTITUTION_MANAGER,
+        frozenset({Resource.ELDERS, Resource.INSTITUTIONS, *_PERSON, *_PEOPLE}),
+        for_organizations=True,
+    ),
+)
 
 
-def may_open(role: RoleCode, resource: Resource) -> bool:
-    """Whether the role has the right; everybody who is signed in has the workbench."""
-    return resource is Resource.WORKBENCH or resource in ROLE_RESOURCES.get(role, frozenset())
+def ensure(loader: psycopg.Connection) -> None:
+    """Gives an installation the built-in resources and roles that it lacks, and every division its department.
+
+    A role gets its resources when it is made, and a resource that is new its built-in roles; later changes of people
+    are left alone.
+    """
+    with loader.cursor() as cursor:
+        new: set[Resource] = set()
+        for number, item in enumerate(BUILTIN_RESOURCES):
+            cursor.execute(
+                "insert into identity.resource (code, kind, label, description, url, icon, position, is_builtin)"
+                " values (%s, %s, %s, %s, %s, %s, %s, true) on conflict (code) do nothing returning code",
+                [item.resource, item.kind, item.label, item.description, item.url, item.icon, (number + 1) * 10],
+            )
+            new.update(Resource(row[0]) for row in cursor.fetchall())
+        for role in BUILTIN_ROLES:
+            cursor.execute(
+                "insert into identity.role as known (code, name, duty, for_organizations, is_builtin)"
+                " values (%s, %s, %s, %s, true) on conflict (code) do update set name = excluded.name"
+                " where known.name = known.code",
+                [role.code, role.code.label, role.duty, role.for_organizations],
+            )
+            cursor.execute(
+                "select id, exists (select 1 from identity.role_resource where role_id = role.id) from identity.role"
+                " where code = %s",
+                [role.code],
+            )
+            role_id, has_resources = cursor.fetchone() or (None, True)
+            cursor.execute(
+                "insert into identity.role_resource (role_id, resource_code) select %s, unnest(%s::text[])"
+                " on conflict do nothing",
+                [role_id, sorted(role.resources & new if has_resources else role.resources)],
+            )
+        cursor.execute(
+            """
+            insert into identity.department (name, division_code, unit_code, is_builtin)
+            select name || case level when 'town' then '公共服务办公室' when 'village' then '' else '民政局' end,
+                division_code, null, true
+            from reference.division as division
+            where not exists (select 1 from identity.department as known
+                where known.division_code = division.division_code and known.unit_code is null and known.is_builtin)
+            union all
+            select name || '民政局', (select division_code from reference.division where parent_code is null),
+                unit_code, true
+            from reference.reporting_unit as unit
+            where not exists (select 1 from identity.department as known
+                where known.unit_code = unit.unit_code and known.is_builtin)
+            """
+        )
+        cursor.execute(
+            """
+            update identity.department as department set parent_id = above.id
+            from reference.division as division
+            join identity.department as above
+                on above.division_code = division.parent_code and above.unit_code is null and above.is_builtin
+            where department.is_builtin and department.unit_code is null and department.parent_id is null
+                and division.division_code = department.division_code
+            """
+        )
+        cursor.execute(
+            """
+            update identity.department as department set parent_id = above.id
+            from identity.department as above
+            where department.is_builtin and department.unit_code is not null and department.parent_id is null
+                and above.division_code = department.division_code and above.unit_code is null and above.is_builtin
+            """
+        )

@@ -29,6 +29,8 @@ from operational_app.web.services import now, page, remote_address, services, se
 router = APIRouter()
 #: Applications behind the front door: prefix of their addresses → right.
 _APPLICATIONS = {COCKPIT_PATH: Resource.COCKPITS, DAGSTER_PATH: Resource.PIPELINES}
+#: What the applications are told, each of the rights that the person has.
+_RIGHTS_ELSEWHERE = (Resource.COCKPITS, Resource.COCKPIT_ADMINISTRATION, Resource.PIPELINES)
 _LOCKED_MINUTES = int(LOCKED_FOR.total_seconds() // 60)
 _REFUSED = f"用户名或密码不正确，或者账号已暂时锁定。连续输错 {MAX_FAILURES} 次将锁定 {_LOCKED_MINUTES} 分钟。"
 
@@ -51,7 +53,9 @@ def sign_in(
     database = services(request).database
     token = None
     if username and password and len(username) <= 64 and len(password) <= 256 and "\0" not in username:
-        token = sessions.sign_in(database, username.strip(), password, now(), remote_address(request))
+        token = sessions.sign_in(
+            database, username.strip(), password, now(), remote_address(request), request.headers.get("user-agent")
+        )
     if token is None:
         return page(
             request, "identity/sign_in.html", 401, title="登录", next=safe_target(next), notice="", error=_REFUSED,
@@ -85,7 +89,8 @@ def icon() -> RedirectResponse:
 def check(request: Request) -> Response:
     """The front door's forward_auth: who may open the application at `X-Forwarded-Uri`.
 
-    204 with `X-Huiyang-User` and `X-Huiyang-Roles` lets the request through; any other answer goes to the browser:
+    204 with `X-Huiyang-User` and `X-Huiyang-Roles` (the rights that mean something there) lets the request through; any
+    other answer goes to the browser:
     302 to the sign-in page, 401 to a script without a session, 403 where the role has no right.
     """
     actor = request.state.actor
@@ -98,4 +103,9 @@ def check(request: Request) -> Response:
     resource = next((right for prefix, right in _APPLICATIONS.items() if f"{path}/".startswith(f"{prefix}/")), None)
     if resource is None or not actor.may(resource):
         return error_page(request, 403)
-    return Response(status_code=204, headers={"X-Huiyang-User": actor.username, "X-Huiyang-Roles": actor.role.value})
+    rights = [right for right in _RIGHTS_ELSEWHERE if actor.may(right)]
+    return Response(status_code=204, headers={"X-Huiyang-User": actor.username, "X-Huiyang-Roles": ",".join(rights)})
+
+
+def _browser(request: Request) -> str | None:
+    return request.headers.get("user-agent")

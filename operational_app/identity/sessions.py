@@ -12,13 +12,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from operational_app.audit.service import Act, Outcome, record
 from operational_app.core.row_security import ScopeSetting, set_scope
-from operational_app.identity.access import Resource, may_open
-from operational_app.identity.models import Account, RoleCode, SignInSession
+from operational_app.identity.access import Resource
+from operational_app.identity.models import (
+    Account,
+    AccountRole,
+    Department,
+    Duty,
+    ResourceKind,
+    ResourceNode,
+    Role,
+    RoleResource,
+    SignInAttempt,
+    SignInSession,
+    UserGroup,
+    UserGroupMember,
+    UserGroupRole,
+)
 from operational_app.identity.passwords import hash_password, needs_rehash, verify_password
 from operational_app.identity.scope import scope_label, scope_of
 from operational_app.organizations.models import Organization
@@ -32,31 +46,80 @@ LASTS_FOR = timedelta(hours=12)
 _NOTED_EVERY = timedelta(minutes=1)
 
 
+#: Work on accounts as such, before anybody is known.
+AS_IDENTITY = ScopeSetting(all_accounts=True)
+#: Whose office is every account, wherever its people sit.
+_ACCOUNT_DUTIES = {Duty.SYSTEM, Duty.SECURITY}
+_LONGEST_BROWSER = 200
+
+
+@dataclass(frozen=True)
+class HeldRole:
+    role_id: int
+    code: str
+    name: str
+    duty: Duty
+
+
+@dataclass(frozen=True)
+class HeldResource:
+    """A resource that the actor may open, as the installation names it.
+
+    Attributes:
+        url, icon: None for a right without a place in the menu.
+    """
+
+    code: str
+    kind: ResourceKind
+    label: str
+    description: str
+    url: str | None
+    icon: str | None
+    is_shown: bool
+
+
 @dataclass(frozen=True)
 class Actor:
-    """Who works: the account behind a valid session, as it is now."""
+    """Who works: the account behind a valid session, as it is now.
+
+    Attributes:
+        resources: in the menu's order.
+        must_change_password: nothing but the own account is open until it is done.
+    """
 
     account_id: int
     username: str
     display_name: str
-    role: RoleCode
+    roles: tuple[HeldRole, ...]
+    resources: tuple[HeldResource, ...]
     scope: ScopeSetting
     scope_label: str
     session_id: int
+    must_change_password: bool
 
-    def may(self, resource: Resource) -> bool:
-        return may_open(self.role, resource)
+    def may(self, resource: str) -> bool:
+        return any(held.code == resource for held in self.resources)
+
+    @property
+    def role_label(self) -> str:
+        return "、".join(role.name for role in self.roles) or "未授予角色"
+
+    @property
+    def duty(self) -> Duty:
+        return next((role.duty for role in self.roles if role.duty is not Duty.BUSINESS), Duty.BUSINESS)
 
 
 def find_actor(session: Session, token: str, now: datetime, *, in_use: bool = True) -> Actor | None:
     """Whoever holds this token, or None: no such session, ended, idle for too long, too old, account shut.
 
     Args:
+        session: under AS_IDENTITY.
         in_use: the request is a person's doing, so that the idle time starts anew; false for a page's own polling.
     """
     row = session.execute(
-        select(SignInSession, Account)
+        select(SignInSession, Account, Department)
         .join(Account, Account.id == SignInSession.account_id)
+        .outerjoin(Department, Department.id == Account.department_id)
         .where(
             SignInSession.token_sha256 == _digest(token),
             SignInSession.ended_at.is_(None),
@@ -67,10 +130,13 @@ def find_actor(session: Session, token: str, now: datetime, *, in_use: bool = Tr
     ).one_or_none()
     if row is None:
         return None
-    sign_in, account = row
+    sign_in, account, department = row
     if in_use and sign_in.last_seen_at < now - _NOTED_EVERY:
         session.execute(update(SignInSession).where(SignInSession.id == sign_in.id).values(last_seen_at=now))
-    scope = scope_of(account)
+    roles = roles_of(session, account.id)
+    resources = _resources_of(session, roles)
+    all_accounts = any(role.duty in _ACCOUNT_DUTIES for role in roles)
+    scope = scope_of(account, department, all_accounts=all_accounts)
     organization_name = None
     if scope.organization_id is not None:
         set_scope(session, scope)
@@ -79,15 +145,65 @@ def find_actor(session: Session, token: str, now: datetime, *, in_use: bool = Tr
         account_id=account.id,
         username=account.username,
         display_name=account.display_name,
-        role=account.role,
+        roles=roles,
+        resources=resources,
         scope=scope,
-        scope_label=scope_label(account, organization_name),
+        scope_label=scope_label(account, department, organization_name),
         session_id=sign_in.id,
+        must_change_password=account.must_change_password,
     )
 
 
+def roles_of(session: Session, account_id: int) -> tuple[HeldRole, ...]:
+    """The roles that a person has now, given to them or to a group of theirs.
+
+    Groups give business roles only, and nothing to whoever administers: the duties stay apart whatever the tables say.
+    """
+    own = select(AccountRole.role_id).where(AccountRole.account_id == account_id, AccountRole.revoked_at.is_(None))
+    by_group = (
+        select(UserGroupRole.role_id)
+        .join(UserGroup, UserGroup.id == UserGroupRole.group_id)
+        .join(UserGroupMember, UserGroupMember.group_id == UserGroup.id)
+        .where(
+            UserGroupMember.account_id == account_id,
+            UserGroupMember.left_at.is_(None),
+            UserGroupRole.is_held,
+            UserGroup.is_active,
+        )
+    )
+    rows = session.execute(
+        select(Role.id, Role.code, Role.name, Role.duty)
+        .where(Role.is_active, or_(Role.id.in_(own), Role.id.in_(by_group)))
+        .order_by(Role.id)
+    )
+    roles = tuple(HeldRole(*row) for row in rows)
+    administers = tuple(role for role in roles if role.duty is not Duty.BUSINESS)
+    return administers or roles
+
+
+def _resources_of(session: Session, roles: tuple[HeldRole, ...]) -> tuple[HeldResource, ...]:
+    """What the roles open; the workbench is everybody's."""
+    held = select(RoleResource.resource_code).where(
+        RoleResource.role_id.in_([role.role_id for role in roles]), RoleResource.is_held
+    )
+    rows = session.execute(
+        select(
+            ResourceNode.code, ResourceNode.kind, ResourceNode.label, ResourceNode.description, ResourceNode.url,
+            ResourceNode.icon, ResourceNode.is_shown,
+        )
+        .where(or_(ResourceNode.code == Resource.WORKBENCH, ResourceNode.code.in_(held)))
+        .order_by(ResourceNode.position, ResourceNode.id)
+    )  # fmt: skip
+    return tuple(HeldResource(*row) for row in rows)
+
+
 def sign_in(
-    database: AppDatabase, username: str, password: str, now: datetime, remote_address: str | None
+    database: AppDatabase,
+    username: str,
+    password: str,
+    now: datetime,
+    remote_address: str | None,
+    browser: str | None = None,
 ) -> str | None:
     """Checks name and password and starts a session.
 
@@ -97,12 +213,19 @@ def sign_in(
     Returns:
         The session's token, for the cookie; None if refused.
     """
-    with database.transaction() as session:
+    browser = browser[:_LONGEST_BROWSER] if browser else None
+    with database.transaction(AS_IDENTITY) as session:
         attempt = _count_attempt(session, username, now)
     is_right = verify_password(attempt.password_hash if attempt else None, password)
-    with database.transaction() as session:
+    with database.transaction(AS_IDENTITY) as session:
         if attempt is None or not is_right:
             account_id = session.scalar(select(Account.id).where(Account.username == username))
+            if account_id is not None:
+                session.add(
+                    SignInAttempt(
+                        account_id=account_id, outcome=Outcome.FAILURE, remote_address=remote_address, browser=browser
+                    )
+                )
             record(
                 session, Act.SIGN_IN, account_id=account_id, remote_address=remote_address, outcome=Outcome.FAILURE,
                 details={"locked": attempt is None and account_id is not None},
@@ -116,9 +239,14 @@ def sign_in(
         session.add(
             SignInSession(
                 account_id=attempt.account_id, token_sha256=_digest(token), started_at=now, last_seen_at=now,
-                remote_address=remote_address,
+                remote_address=remote_address, browser=browser,
             )
         )  # fmt: skip
+        session.add(
+            SignInAttempt(
+                account_id=attempt.account_id, outcome=Outcome.SUCCESS, remote_address=remote_address, browser=browser
+            )
+        )
         record(session, Act.SIGN_IN, account_id=attempt.account_id, remote_address=remote_address)
         return token
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from operational_app.audit.service import Act, Outcome, record
 from operational_app.core.row_security import ScopeSetting
-from operational_app.identity.sessions import Actor, find_actor
+from operational_app.identity.sessions import AS_IDENTITY, Actor, find_actor
 from operational_app.web.forms import (
     FORM_COOKIE,
     FORM_FIELD,
@@ -137,7 +137,7 @@ class _Passage:
 
     def _find_actor(self, token: str) -> Actor | None:
         path = self._request.url.path
-        with self._services.database.transaction() as session:
+        with self._services.database.transaction(AS_IDENTITY) as session:
             return find_actor(session, token, now(), in_use=path != CHECK_PATH or is_a_persons_doing(self._request))
 
     async def _form_is_ours(self) -> bool:

@@ -21,16 +21,6 @@ from operational_app.web.services import actor, now, page, services, session, to
 from operational_app.workbench.figures import cache_key, figures_for
 
 router = pages_of(Resource.WORKBENCH)
-_DESCRIPTIONS = {
-    Resource.ELDERS: "查询老人、监护人、评估、照护与服务记录",
-    Resource.INSTITUTIONS: "机构信息公开、证照、床位与入住",
-    Resource.FACILITIES: "综合服务中心、服务站、长者饭堂、日间照料",
-    Resource.PROVIDERS: "运营商、服务商、家床服务商、评估机构",
-    Resource.ORDERS: "上门服务工单与存疑",
-    Resource.QUALITY: "数据刷新的完整率、错误率与整改清单",
-    Resource.COCKPITS: "全市养老数据总览，在地图上看各县（市、区）",
-    Resource.PIPELINES: "数据刷新、血缘与检查",
-}
 
 
 @router.get("/")
@@ -56,7 +46,6 @@ def workbench(request: Request) -> HTMLResponse:
         figures=figures.value,
         figures_at=figures.at,
         applications=[item for item in menu_of(request) if item.url != "/"],
-        descriptions=_DESCRIPTIONS,
         release=release,
         lanes=LANES,
         states=STATES,

@@ -27,9 +27,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from huiyang.database import Login, connect
 from huiyang.platform import front_door
 from huiyang.settings import PROJECT_ROOT, Settings
+from operational_app.identity.access import OVERVIEW_COCKPIT
 from operational_app.identity.models import RoleCode
 from operational_app.identity.sessions import MAX_FAILURES
-from operational_app.web.menu import OVERVIEW_COCKPIT
 from tests.app_sample import CHIKAN, PASSWORD, XIASHAN_TOWN, Records, id_number, unique
 
 CITY = "440800000000"
@@ -196,7 +196,7 @@ def test_from_sign_in_through_the_workbench_to_every_place(site: Site, staff: st
         opened.value.wait_for_load_state()
         told = json.loads(opened.value.locator("body").inner_text())
         assert opened.value.url == f"{site.address}{OVERVIEW_COCKPIT}"
-        assert (told["X-Huiyang-User"], told["X-Huiyang-Roles"]) == (staff, "data_staff")
+        assert (told["X-Huiyang-User"], told["X-Huiyang-Roles"]) == (staff, "cockpits,pipelines")
 
 
 def test_a_wrong_password_and_the_lock(site: Site) -> None:

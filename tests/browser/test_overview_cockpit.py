@@ -217,26 +217,26 @@ def test_the_definition_of_a_figure_is_at_hand_in_chinese(cockpit: CockpitServer
 def test_who_may_see_it(cockpit: CockpitServer, playwright: Playwright) -> None:
     board = cockpit.address(BOARD)
     request = playwright.request.new_context()
-    for role, status in [("leader", 200), ("data_staff", 200), ("provider_staff", 403), ("unheard_of", 403)]:
+    for role, status in [("cockpits", 200), ("cockpit_administration", 200), ("pipelines", 403), ("unheard_of", 403)]:
         answer = request.get(cockpit.address("/api/v1/dashboard/overview"), headers=cockpit.headers(role))
         assert answer.status == status, role
     # Without the front door's secret, or with a wrong one, a name counts for nothing.
     for headers in (
         {},
-        {"X-Huiyang-User": "test-leader", "X-Huiyang-Roles": "leader"},
-        cockpit.headers("leader") | {"X-Front-Door": "0" * 64},
+        {"X-Huiyang-User": "test-cockpits", "X-Huiyang-Roles": "cockpits"},
+        cockpit.headers("cockpits") | {"X-Front-Door": "0" * 64},
     ):
         answer = request.get(board, headers=headers, max_redirects=0)
         assert (answer.status, answer.headers.get("location", "")[:16]) == (302, "/cockpits/login/")
     # A role that the app took away is gone with the next request.
-    headers = cockpit.headers("leader", user="test-moved")
+    headers = cockpit.headers("cockpits", user="test-moved")
     assert request.get(cockpit.address("/api/v1/dashboard/overview"), headers=headers).status == 200
-    moved = headers | {"X-Huiyang-Roles": "provider_staff"}
+    moved = headers | {"X-Huiyang-Roles": "pipelines"}
     assert request.get(cockpit.address("/api/v1/dashboard/overview"), headers=moved).status == 403
 
 
 def test_readers_can_neither_query_nor_change(cockpit: CockpitServer, playwright: Playwright) -> None:
-    headers = cockpit.headers("leader")
+    headers = cockpit.headers("cockpits")
     request = playwright.request.new_context()
     for path in ("/sqllab/", "/explore/", "/databaseview/list/", "/users/list/", "/roles/list/"):
         answer = request.get(cockpit.address(path), headers=headers, max_redirects=0)

@@ -209,10 +209,9 @@ class TestWorkbench:
 class TestDemoAccounts:
     def test_each_account_signs_in_with_the_demo_password(self, app, installation, records):
         records.institution(unique("演示养老院"), CHIKAN)
+        records.organization(unique("演示服务商"), CHIKAN, "provider")
         accounts = ensure_demo_accounts(installation)
-        assert {account.role_label for account in accounts} == {
-            role.label for role in RoleCode if role is not RoleCode.PROVIDER_STAFF
-        }
+        assert {account.role_label for account in accounts} == {role.label for role in RoleCode}
         assert {account.scope_label for account in accounts} >= {"湛江市", "赤坎区", "湛江经开区", "平台"}
         password = load_secrets(installation.secrets_file)["demo_password"]
         for account in accounts:
@@ -226,7 +225,7 @@ class TestDemoAccounts:
 
     @staticmethod
     def stored(installation: Settings, accounts: list[DemoAccount]) -> list[tuple[object, ...]]:
-        with connect(Login.APP, installation) as app:
+        with connect(Login.LOADER, installation) as app:
             return app.execute(
                 "select id, username, password_hash, organization_id from identity.account"
                 " where username = any(%s) order by id",

@@ -14,8 +14,8 @@ from operational_app.core.row_security import ScopeSetting
 from operational_app.elders.models import Sex
 from operational_app.elders.search import check_id_number, check_name, check_phone
 from operational_app.elders.views import ElderView
-from operational_app.identity.access import ROLE_RESOURCES, Resource, may_open
-from operational_app.identity.models import Account, RoleCode
+from operational_app.identity.access import BUILTIN_RESOURCES, BUILTIN_ROLES, Resource
+from operational_app.identity.models import Account, Department, Duty, RoleCode
 from operational_app.identity.passwords import hash_password, needs_rehash, verify_password
 from operational_app.identity.scope import scope_label, scope_of
 from operational_app.web.cache import TimedCache
@@ -30,41 +30,52 @@ CITY = ScopeSetting(division_lo="4408", division_hi="4409")
 CHIKAN = ScopeSetting(division_lo="440802", division_hi="440803")
 
 
-def test_every_role_is_listed_and_administrators_see_no_person():
-    assert set(ROLE_RESOURCES) == set(RoleCode)
+def test_every_role_and_resource_is_described_and_administrators_see_no_person():
+    assert {role.code for role in BUILTIN_ROLES} == set(RoleCode)
+    assert {item.resource for item in BUILTIN_RESOURCES} == set(Resource)
     personal = {Resource.ELDERS, Resource.ELDER_NUMBERS, Resource.ELDER_HEALTH, Resource.ORDERS}
-    for role in (
-        RoleCode.SYSTEM_ADMINISTRATOR, RoleCode.SECURITY_ADMINISTRATOR, RoleCode.AUDIT_ADMINISTRATOR,
-    ):  # fmt: skip
-        assert not ROLE_RESOURCES[role] & personal
-        assert may_open(role, Resource.WORKBENCH)
+    administrators = [role for role in BUILTIN_ROLES if role.duty is not Duty.BUSINESS]
+    assert {role.duty for role in administrators} == {Duty.SYSTEM, Duty.SECURITY, Duty.AUDIT}
+    assert not any(role.resources & personal for role in administrators)
 
 
-def test_only_auditors_and_data_staff_take_reports():
-    may = {role for role in RoleCode if may_open(role, Resource.QUALITY_REPORTS)}
-    assert may == {RoleCode.AUDITOR, RoleCode.DATA_STAFF}
+def test_who_takes_reports():
+    may = {role.code for role in BUILTIN_ROLES if Resource.QUALITY_REPORTS in role.resources}
+    assert may == {RoleCode.AUDITOR, RoleCode.DATA_STAFF, RoleCode.DEPARTMENT_MANAGER}
+
+
+def test_only_security_and_managers_give_roles():
+    may = {role.code for role in BUILTIN_ROLES if Resource.ROLE_GRANTS in role.resources}
+    assert may == {
+        RoleCode.SECURITY_ADMINISTRATOR, RoleCode.DEPARTMENT_MANAGER, RoleCode.INSTITUTION_MANAGER,
+        RoleCode.PROVIDER_MANAGER,
+    }  # fmt: skip
 
 
 def account(**scope: object) -> Account:
-    return Account(id=7, username="a", display_name="甲", password_hash="", role=RoleCode.LEADER, **scope)
+    return Account(id=7, username="a", display_name="甲", password_hash="", **scope)
+
+
+def department(division_code: str = "440800000000", unit_code: str | None = None) -> Department:
+    return Department(id=9, name="某局", division_code=division_code, unit_code=unit_code)
 
 
 def test_scope_of_a_division_a_reporting_unit_an_organization_and_nobody():
-    county = scope_of(account(division_code="440802000000"))
+    county = scope_of(account(), department("440802000000"))
     assert (county.division_lo, county.division_hi, county.towns) == ("440802", "440803", ())
-    zone = scope_of(account(unit_code="ZJ-JKQ"))
+    zone = scope_of(account(), department(unit_code="ZJ-JKQ"))
     assert "440803070" in zone.towns and len(zone.towns) == 6
     assert zone.division_lo <= min(zone.towns) and max(zone.towns) < zone.division_hi
-    own = scope_of(account(organization_id=3, division_code="440802000000"))
+    own = scope_of(account(organization_id=3), None)
     assert own.organization_id == 3 and own.division_lo is None
-    nobody = scope_of(account())
+    nobody = scope_of(account(), None)
     assert nobody.division_lo is None and nobody.organization_id is None
 
 
 def test_scope_in_words():
-    assert scope_label(account(division_code="440802000000")) == "赤坎区"
-    assert scope_label(account(unit_code="ZJ-JKQ")) == "湛江经开区"
-    assert scope_label(account(organization_id=3), "甲养老院") == "甲养老院"
+    assert scope_label(account(), department("440802000000")) == "赤坎区"
+    assert scope_label(account(), department(unit_code="ZJ-JKQ")) == "湛江经开区"
+    assert scope_label(account(organization_id=3), None, "甲养老院") == "甲养老院"
 
 
 def test_division_choices_stay_in_the_scope():
@@ -76,7 +87,7 @@ def test_division_choices_stay_in_the_scope():
     town = ScopeSetting(division_lo="440802002", division_hi="440802003")
     choices = division_choices(town, {"county": "440802000000"})
     assert [division.code for division in choices["town"]] == ["440802002000"]
-    zone = scope_of(account(unit_code="ZJ-JKQ"))
+    zone = scope_of(account(), department(unit_code="ZJ-JKQ"))
     assert {division.name for division in divisions_in_scope(zone, counties)} == {"霞山区", "麻章区"}
     assert {d.code for d in division_choices(zone, {"county": "440803000000"})["town"]} == {
         "440803070000", "440803071000",

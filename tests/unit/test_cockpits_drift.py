@@ -12,13 +12,14 @@ from cockpits.live import LiveAsset
 from cockpits.normalise import differences, normalise
 from cockpits.policies import permissions_by_role, superset_roles_of
 from cockpits.theme import CATEGORICAL, DASHBOARD_THEMES
-from operational_app.identity.access import ROLE_RESOURCES, Resource
+from operational_app.identity.access import Resource
 
 URI = "postgresql+psycopg2://huiyang_cockpit:XXXXXXXXXX@localhost/warehouse"
 WANTED = compiler.compile_assets(load_definitions(), uri=URI)
 THEMES = {theme.uuid: theme_document(theme) for theme in DASHBOARD_THEMES.values()}
 MAP = identity("charts", "county_map")
 BOARD = identity("dashboards", "overview")
+COCKPIT_RIGHTS = {Resource.COCKPITS, Resource.COCKPIT_ADMINISTRATION}
 
 
 def as_superset_holds_it() -> dict[str, LiveAsset]:
@@ -94,15 +95,10 @@ def test_normalising_twice_changes_nothing() -> None:
             assert normalise(document.kind, once) == once
 
 
-def test_only_named_roles_see_a_cockpit() -> None:
-    assert superset_roles_of("leader") == ("cockpit_viewer",)
-    assert superset_roles_of("provider_staff") == ()
-    assert superset_roles_of("anything else") == ()
-
-
-def test_the_front_door_and_the_cockpits_let_the_same_roles_in() -> None:
-    admitted = {role.value for role, resources in ROLE_RESOURCES.items() if Resource.COCKPITS in resources}
-    assert admitted == {role.value for role in ROLE_RESOURCES if superset_roles_of(role.value)}
+def test_only_named_rights_open_a_cockpit() -> None:
+    assert superset_roles_of(Resource.COCKPITS) == ("cockpit_viewer",)
+    assert superset_roles_of(Resource.COCKPIT_ADMINISTRATION) == ("Admin",)
+    assert not any(superset_roles_of(right) for right in (*set(Resource) - COCKPIT_RIGHTS, "anything else"))
 
 
 def test_readers_may_neither_write_nor_query_by_themselves() -> None:
