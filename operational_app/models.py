@@ -2,6 +2,7 @@
 
 from operational_app.assessments import models as assessments
 from operational_app.audit import models as audit
+from operational_app.codes import models as codes
 from operational_app.devices import models as devices
 from operational_app.elders import models as elders
 from operational_app.facilities import models as facilities
@@ -16,6 +17,6 @@ from operational_app.reference import models as reference
 from operational_app.workforce import models as workforce
 
 __all__ = [
-    "assessments", "audit", "devices", "elders", "facilities", "family_beds", "health", "home_service", "identity",
-    "inbox", "institutions", "organizations", "reference", "workforce",
+    "assessments", "audit", "codes", "devices", "elders", "facilities", "family_beds", "health", "home_service",
+    "identity", "inbox", "institutions", "organizations", "reference", "workforce",
 ]  # fmt: skip

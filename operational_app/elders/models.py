@@ -75,6 +75,7 @@ class Elder(Tracked, Base):
         Index("ix_elder_economic_category", "economic_category", "division_code", "id"),
         Index("ix_elder_birth_date", "birth_date"),
         Index("ix_elder_not_active", "status", "division_code", "id", postgresql_where="status <> 'active'"),
+        Index("ix_elder_without_code", "division_code", "id", postgresql_where="elder_code is null"),
         CheckConstraint("longitude_wgs84 between -180 and 180 and latitude_wgs84 between -90 and 90", name="position"),
         CheckConstraint("(status = 'deceased') = (died_on is not null)", name="died_on"),
         {"schema": "elders"},

@@ -1,0 +1,18 @@
+"""Codes of institutions, beds and elders.
+
+Revision: 0005
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for statement in Path(__file__).with_suffix(".sql").read_text().split("\n;\n"):
+        op.get_bind().exec_driver_sql(statement.replace("%", "%%"))
