@@ -22,7 +22,9 @@ from operational_app.elders import pages as elder_pages
 from operational_app.elders.views import ElderView
 from operational_app.facilities import views as facilities
 from operational_app.home_service import views as home_service
+from operational_app.identity import admin_pages, own_pages
 from operational_app.identity import pages as identity_pages
+from operational_app.identity import views as identity_views
 from operational_app.inbox import pages as inbox_pages
 from operational_app.institutions import pages as institution_pages
 from operational_app.institutions.views import InstitutionView
@@ -39,6 +41,8 @@ from operational_app.workbench import pages as workbench_pages
 _FIGURES_KEPT_FOR = timedelta(minutes=10)
 ROUTERS = (
     identity_pages.router,
+    own_pages.router,
+    admin_pages.router,
     workbench_pages.router,
     elder_pages.router,
     institution_pages.router,
@@ -47,7 +51,18 @@ ROUTERS = (
     home_service.router,
     inbox_pages.router,
 )
-LISTS = (ElderView, InstitutionView, facilities.FacilityView, organizations.ProviderView, home_service.OrderView)
+LISTS = (
+    ElderView,
+    InstitutionView,
+    facilities.FacilityView,
+    organizations.ProviderView,
+    home_service.OrderView,
+    identity_views.AccountView,
+    identity_views.DepartmentView,
+    identity_views.RoleView,
+    identity_views.GroupView,
+    identity_views.ResourceView,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -20,6 +20,17 @@ class Act(StrEnum):
     ELDER_READ = "elder_read"
     ELDER_REVEAL = "elder_reveal"  # whole numbers and address shown
     REPORT_DOWNLOAD = "report_download"
+    ACCOUNT_CREATE = "account_create"
+    ACCOUNT_CHANGE = "account_change"
+    PASSWORD_CHANGE = "password_change"
+    PASSWORD_RESET = "password_reset"
+    SESSIONS_END = "sessions_end"
+    ROLE_GRANT = "role_grant"
+    ROLE_REVOKE = "role_revoke"
+    ROLE_CHANGE = "role_change"
+    GROUP_CHANGE = "group_change"
+    DEPARTMENT_CHANGE = "department_change"
+    MENU_CHANGE = "menu_change"
 
 
 class Outcome(StrEnum):

@@ -33,6 +33,7 @@ class Resource(StrEnum):
     QUALITY = "quality"
     QUALITY_REPORTS = "quality_reports"
     ACCOUNTS = "accounts"
+    ACCOUNT_CHANGES = "account_changes"  # make, shut and open accounts, reset passwords
     DEPARTMENTS = "departments"
     ROLE_GRANTS = "role_grants"  # give roles to people and groups, take them away
     GROUPS = "groups"
@@ -42,6 +43,12 @@ class Resource(StrEnum):
 
 #: Cockpits have their own README on addresses; the overview is where everybody starts.
 OVERVIEW_COCKPIT = f"{COCKPIT_PATH}/superset/dashboard/overview/"
+
+
+#: The administrators' own: no business role holds any of them.
+ADMINISTRATIVE = frozenset(
+    {Resource.DEPARTMENTS, Resource.GROUPS, Resource.ROLES, Resource.MENU, Resource.COCKPIT_ADMINISTRATION}
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ BUILTIN_RESOURCES = (
     _action(Resource.ELDER_NUMBERS, "查看老人完整证件号、电话、住址", "每次查看记入审计日志"),
     _action(Resource.ELDER_HEALTH, "查看老人健康信息", "病史、能力评估、体征"),
     _action(Resource.QUALITY_REPORTS, "下载质量报告", "HTML、PDF 与 Excel"),
+    _action(Resource.ACCOUNT_CHANGES, "新增、停用账号和重置密码", "不能改动权限比自己大的账号"),
     _action(Resource.ROLE_GRANTS, "授予和收回角色", "只能授予自己持有的权限；不能给自己授权"),
     _action(Resource.COCKPIT_ADMINISTRATION, "管理驾驶舱", "在驾驶舱系统中作为管理员"),
 )  # fmt: skip
@@ -113,7 +121,7 @@ class BuiltinRole:
 
 _ARCHIVES = {Resource.ELDERS, Resource.INSTITUTIONS, Resource.FACILITIES, Resource.PROVIDERS, Resource.ORDERS}
 _PERSON = {Resource.ELDER_NUMBERS, Resource.ELDER_HEALTH}
-_PEOPLE = {Resource.ACCOUNTS, Resource.ROLE_GRANTS}
+_PEOPLE = {Resource.ACCOUNTS, Resource.ACCOUNT_CHANGES, Resource.ROLE_GRANTS}
 _PROVIDER = {Resource.ELDERS, Resource.ELDER_NUMBERS, Resource.ORDERS}
 
 BUILTIN_ROLES = (
@@ -125,6 +133,7 @@ BUILTIN_ROLES = (
                 Resource.COCKPIT_ADMINISTRATION,
                 Resource.PIPELINES,
                 Resource.ACCOUNTS,
+                Resource.ACCOUNT_CHANGES,
                 Resource.DEPARTMENTS,
                 Resource.MENU,
             }

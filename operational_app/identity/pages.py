@@ -18,6 +18,7 @@ from operational_app.web.gate import (
     ICON_PATH,
     SESSION_COOKIE,
     SIGN_IN_PATH,
+    SIGN_OUT_PATH,
     forwarded_path,
     is_navigation,
     safe_target,
@@ -71,7 +72,7 @@ def sign_in(
     return response
 
 
-@router.post("/sign-out")
+@router.post(SIGN_OUT_PATH)
 def sign_out(request: Request) -> Response:
     sessions.sign_out(session(request), request.state.actor, now(), remote_address(request))
     response = RedirectResponse(SIGN_IN_PATH, status_code=303)

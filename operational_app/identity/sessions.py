@@ -261,11 +261,11 @@ def sign_out(session: Session, actor: Actor, now: datetime, remote_address: str 
     record(session, Act.SIGN_OUT, account_id=actor.account_id, remote_address=remote_address)
 
 
-def end_sessions(session: Session, account_id: int, now: datetime) -> None:
-    """Ends every session of an account; acts on the next request of each."""
+def end_sessions(session: Session, account_id: int, now: datetime, *, but: int | None = None) -> None:
+    """Ends every session of an account, except `but`; acts on the next request of each."""
     session.execute(
         update(SignInSession)
-        .where(SignInSession.account_id == account_id, SignInSession.ended_at.is_(None))
+        .where(SignInSession.account_id == account_id, SignInSession.ended_at.is_(None), SignInSession.id != (but or 0))
         .values(ended_at=now)
     )
 

@@ -123,6 +123,9 @@ class ArchiveView(BaseModelView):
     filters_shown: ClassVar[int] = 4
     #: Address of a record's page, with `{id}`; None where there is none.
     record_address: ClassVar[str | None] = None
+    #: Address and label of the page that makes a record; None where none is made here.
+    new_address: ClassVar[str | None] = None
+    new_label: ClassVar[str] = ""
     empty_text: ClassVar[str] = "没有符合条件的记录"
 
     pk_attr = "id"
@@ -145,6 +148,10 @@ class ArchiveView(BaseModelView):
 
     def record_url(self, row: dict[str, Any]) -> str | None:
         return self.record_address.format(id=row["id"]) if self.record_address else None
+
+    def may_create(self, request: Request) -> bool:
+        """Whether the button that leads to `new_address` is shown; that page checks the right itself."""
+        return False
 
     def is_active(self, request: Request) -> bool:
         return False  # our menu marks its places itself

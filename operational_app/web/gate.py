@@ -34,8 +34,12 @@ STATIC_PREFIX = "/static/"
 SIGN_IN_PATH = "/sign-in"
 CHECK_PATH = "/auth/check"
 ICON_PATH = "/favicon.ico"
+OWN_PASSWORD_PATH = "/me/password"
+SIGN_OUT_PATH = "/sign-out"
 #: Open without a session. Everything else is shut, whatever is added later.
 OPEN_PATHS = frozenset({SIGN_IN_PATH, CHECK_PATH, ICON_PATH})
+#: Where somebody with a one-time password may go.
+_OPEN_BEFORE_OWN_PASSWORD = frozenset({OWN_PASSWORD_PATH, SIGN_OUT_PATH, ICON_PATH})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Forms here are short; uploads get a limit of their own where there are some.
 _LARGEST_FORM_BYTES = 1_000_000
@@ -105,6 +109,9 @@ class _Passage:
         state.csrf_token = form_token(self._services.form_key, self._form_cookie, state.session_token)
         if actor is None and request.url.path not in OPEN_PATHS:
             await self._answer(_ask_to_sign_in(request, was_signed_in=bool(token)))
+            return
+        if actor and actor.must_change_password and request.url.path not in _OPEN_BEFORE_OWN_PASSWORD:
+            await self._answer(_ask_for_own_password(request))
             return
         if request.method not in _SAFE_METHODS and not await self._form_is_ours():
             await self._answer(self._refuse(request))
@@ -213,6 +220,12 @@ def _ask_to_sign_in(request: Request, *, was_signed_in: bool) -> Response:
     is_page = request.method in _SAFE_METHODS
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "") if is_page else "/"
     return RedirectResponse(sign_in_address(target, was_signed_in=was_signed_in), status_code=302 if is_page else 303)
+
+
+def _ask_for_own_password(request: Request) -> Response:
+    if not is_navigation(request):
+        return JSONResponse({"detail": "请先修改一次性密码"}, status_code=403)
+    return RedirectResponse(OWN_PASSWORD_PATH, status_code=303)
 
 
 def sign_in_address(target: str, *, was_signed_in: bool = False) -> str:

@@ -1,0 +1,522 @@
+"""Accounts, roles, groups, departments and the menu, changed by people: each change checked, versioned, audited.
+
+Row-level security decides which accounts are seen at all; `rules` what may be done with them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.errors import ExclusionViolation
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from huiyang.divisions import division_tree
+from operational_app.audit.service import Act, record
+from operational_app.identity import rules
+from operational_app.identity.models import (
+    Account,
+    AccountRole,
+    Department,
+    Duty,
+    ResourceKind,
+    ResourceNode,
+    Role,
+    RoleResource,
+    UserGroup,
+    UserGroupMember,
+    UserGroupRole,
+)
+from operational_app.identity.passwords import hash_password, verify_password
+from operational_app.identity.sessions import Actor, end_sessions, roles_of
+from operational_app.reference.models import DivisionLevel
+
+STALE = "该记录刚被他人修改，已为您载入最新内容，请核对后重新提交。"
+_ALPHABET = "".join(set(string.ascii_letters + string.digits) - set("O0Il1"))
+_LONGEST_NAME = 50
+
+
+class Refused(Exception):
+    """What the user asked for cannot be done; the text says why, in Chinese."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One user's change: the transaction under their scope, who, when, from where."""
+
+    session: Session
+    actor: Actor
+    at: datetime
+    remote_address: str | None
+
+    def note(self, act: Act, target: tuple[str, int], **details: object) -> None:
+        record(
+            self.session, act, account_id=self.actor.account_id, remote_address=self.remote_address, target=target,
+            details=details,
+        )  # fmt: skip
+
+    @property
+    def holder(self) -> rules.Holder:
+        actor = self.actor
+        return rules.Holder(
+            actor.account_id, frozenset(held.code for held in actor.resources), actor.duty,
+            actor.scope.organization_id is not None,
+        )  # fmt: skip
+
+
+def resources_of_roles(session: Session, role_ids: Collection[int]) -> frozenset[str]:
+    """Codes of what the roles open."""
+    held = select(RoleResource.resource_code).where(RoleResource.role_id.in_(role_ids), RoleResource.is_held)
+    return frozenset(session.scalars(held))
+
+
+def holder_of(session: Session, account: Account) -> rules.Holder:
+    """What an account may do now."""
+    roles = roles_of(session, account.id)
+    duty = next((role.duty for role in roles if role.duty is not Duty.BUSINESS), Duty.BUSINESS)
+    resources = resources_of_roles(session, [role.role_id for role in roles])
+    return rules.Holder(account.id, resources, duty, account.organization_id is not None)
+
+
+def role_facts(session: Session, role: Role) -> rules.RoleFacts:
+    return rules.RoleFacts(
+        role.name, resources_of_roles(session, [role.id]), role.duty, role.for_organizations, role.is_active
+    )
+
+
+def grantable_roles(work: Work, account: Account) -> list[Role]:
+    """Roles that the user may give to this account now."""
+    receiver, granter = holder_of(work.session, account), work.holder
+    held = set(work.session.scalars(_held_by(account.id)))
+    roles = work.session.scalars(select(Role).where(Role.is_active).order_by(Role.id))
+    return [
+        role
+        for role in roles
+        if role.id not in held and rules.why_not_grant(granter, role_facts(work.session, role), receiver) is None
+    ]
+
+
+def _held_by(account_id: int) -> Any:
+    return select(AccountRole.role_id).where(AccountRole.account_id == account_id, AccountRole.revoked_at.is_(None))
+
+
+# Accounts
+
+
+def new_password() -> str:
+    """A one-time password that fulfils the rules: 14 characters, none that looks like another."""
+    while True:
+        password = "".join(secrets.choice(_ALPHABET) for _ in range(13)) + secrets.choice("-+=!")
+        if rules.password_problem(password, "\0") is None:
+            return password
+
+
+def create_account(
+    work: Work, *, username: str, display_name: str, position: str, department_id: int | None
+) -> tuple[Account, str]:
+    """A new account in a department of the user's scope, or in the user's organization.
+
+    Returns:
+        the account, and the one-time password, which is told once and has to be changed at the first sign-in.
+
+    Raises:
+        Refused: a field is wrong, the name is taken, or the department is out of scope.
+    """
+    if problem := rules.username_problem(username):
+        raise Refused(problem)
+    organization_id = work.actor.scope.organization_id
+    if organization_id is None:
+        _department_in_scope(work, department_id)
+    else:
+        department_id = None
+    password = new_password()
+    account = Account(
+        username=username, display_name=_name(display_name, "姓名"), position=position.strip()[:_LONGEST_NAME] or None,
+        password_hash=hash_password(password), must_change_password=True, department_id=department_id,
+        organization_id=organization_id, created_by=work.actor.account_id,
+    )  # fmt: skip
+    work.session.add(account)
+    try:
+        work.session.flush()
+    except IntegrityError as error:
+        raise Refused(f"用户名“{username}”已被使用，请换一个。") from error
+    work.note(Act.ACCOUNT_CREATE, ("identity.account", account.id))
+    return account, password
+
+
+def _department_in_scope(work: Work, department_id: int | None) -> Department:
+    department = work.session.get(Department, department_id) if department_id else None
+    if department is None or not department.is_active:
+        raise Refused("请选择所属部门。")
+    if not in_scope(work.actor, department):
+        raise Refused("所选部门不在您的管辖范围内。")
+    return department
+
+
+def in_scope(actor: Actor, department: Department) -> bool:
+    """Whether a department's people belong to the actor's scope; what the row policy of accounts says, for a form."""
+    scope = actor.scope
+    if scope.all_accounts or (scope.unit_code is not None and scope.unit_code == department.unit_code):
+        return True
+    if scope.division_lo is None or scope.division_hi is None or (department.unit_code is not None and scope.towns):
+        return False
+    inside = scope.division_lo <= department.division_code < scope.division_hi
+    return inside and (not scope.towns or department.division_code[:9] in scope.towns)
+
+
+def change_account(
+    work: Work, account: Account, *, display_name: str, position: str, department_id: int | None, row_version: int
+) -> None:
+    """Name, position and department.
+
+    Raises:
+        Refused: not allowed, or somebody else was faster.
+    """
+    _may_change(work, account)
+    values: dict[str, object] = {"display_name": _name(display_name, "姓名"), "position": position.strip() or None}
+    if account.organization_id is None and department_id is not None:
+        values["department_id"] = _department_in_scope(work, department_id).id
+    _update(work, Account, account.id, row_version, values)
+    work.note(Act.ACCOUNT_CHANGE, ("identity.account", account.id), fields=sorted(values))
+
+
+def set_active(work: Work, account: Account, is_active: bool) -> None:
+    """Shuts an account, its sessions ending at once, or opens it again, unlocked."""
+    _may_change(work, account)
+    values = {"is_active": is_active, "row_version": Account.row_version + 1}
+    if is_active:
+        values |= {"failed_sign_ins": 0, "locked_until": None}
+    work.session.execute(update(Account).where(Account.id == account.id).values(values))
+    if not is_active:
+        end_sessions(work.session, account.id, work.at)
+    work.note(Act.ACCOUNT_CHANGE, ("identity.account", account.id), is_active=is_active)
+
+
+def reset_password(work: Work, account: Account) -> str:
+    """A new one-time password; sessions end, a lock opens."""
+    _may_change(work, account)
+    password = new_password()
+    work.session.execute(
+        update(Account)
+        .where(Account.id == account.id)
+        .values(
+            password_hash=hash_password(password), must_change_password=True, failed_sign_ins=0, locked_until=None,
+            password_changed_at=work.at, row_version=Account.row_version + 1,
+        )
+    )  # fmt: skip
+    end_sessions(work.session, account.id, work.at)
+    work.note(Act.PASSWORD_RESET, ("identity.account", account.id))
+    return password
+
+
+def _may_change(work: Work, account: Account) -> None:
+    if problem := rules.why_not_change_account(work.holder, holder_of(work.session, account)):
+        raise Refused(problem)
+
+
+def change_own_password(work: Work, current: str, new: str, again: str) -> None:
+    """The user's own password; every other session of theirs ends.
+
+    Raises:
+        Refused: the current one is wrong, or the new one not good enough.
+    """
+    account = work.session.get_one(Account, work.actor.account_id)
+    if not verify_password(account.password_hash, current):
+        raise Refused("当前密码不正确。")
+    if new != again:
+        raise Refused("两次输入的新密码不一致。")
+    if new == current:
+        raise Refused("新密码不能与当前密码相同。")
+    if problem := rules.password_problem(new, account.username):
+        raise Refused(problem)
+    account.password_hash = hash_password(new)
+    account.password_changed_at = work.at
+    account.must_change_password = False
+    work.session.flush()
+    end_sessions(work.session, account.id, work.at, but=work.actor.session_id)
+    work.note(Act.PASSWORD_CHANGE, ("identity.account", account.id))
+
+
+# Roles of people
+
+
+def grant_role(work: Work, account: Account, role: Role) -> None:
+    """Gives a role; acts on the person's next request.
+
+    Raises:
+        Refused: see `rules.why_not_grant`.
+    """
+    # Two grants at once to one person are looked at one after the other.
+    work.session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
+    receiver = holder_of(work.session, account)
+    if problem := rules.why_not_grant(work.holder, role_facts(work.session, role), receiver):
+        raise Refused(problem)
+    given = AccountRole(account_id=account.id, role_id=role.id, duty=role.duty, granted_by=work.actor.account_id)
+    try:
+        with work.session.begin_nested():
+            work.session.add(given)
+    except IntegrityError as error:
+        if isinstance(error.orig, ExclusionViolation):
+            raise Refused("系统管理、安全管理、审计管理和业务角色不能由同一人承担，请先收回原有角色。") from error
+        raise Refused(f"对方已有角色“{role.name}”。") from error
+    work.note(Act.ROLE_GRANT, ("identity.account", account.id), role=role.code)
+
+
+def revoke_role(work: Work, account: Account, role: Role) -> None:
+    """Takes a role back; acts on the person's next request, everywhere."""
+    if problem := rules.why_not_revoke(work.holder, role_facts(work.session, role), holder_of(work.session, account)):
+        raise Refused(problem)
+    taken = work.session.execute(
+        update(AccountRole)
+        .where(AccountRole.account_id == account.id, AccountRole.role_id == role.id, AccountRole.revoked_at.is_(None))
+        .values(revoked_at=work.at, revoked_by=work.actor.account_id)
+        .returning(AccountRole.id)
+    ).all()
+    if not taken:
+        raise Refused(f"对方已没有角色“{role.name}”。")
+    work.note(Act.ROLE_REVOKE, ("identity.account", account.id), role=role.code)
+
+
+# What roles may open
+
+
+def save_role(
+    work: Work, role: Role | None, *, name: str, description: str, for_organizations: bool, is_active: bool,
+    resources: Collection[str], row_version: int,
+) -> Role:  # fmt: skip
+    """Makes or changes a role with exactly these resources; acts on the next request of everybody who has it.
+
+    Raises:
+        Refused: an administrator's role, a resource that its duty does not allow, a name that is taken, stale.
+    """
+    duty = role.duty if role else Duty.BUSINESS
+    known = set(work.session.scalars(select(ResourceNode.code)))
+    wanted = set(resources) & known
+    if problem := rules.why_not_hold(duty, wanted):
+        raise Refused(problem)
+    values = {
+        "name": _name(name, "角色名称"), "description": description.strip(), "for_organizations": for_organizations,
+        "is_active": is_active,
+    }  # fmt: skip
+    try:
+        with work.session.begin_nested():
+            if role is None:
+                role = Role(code=f"role-{secrets.token_hex(6)}", **values)
+                work.session.add(role)
+                work.session.flush()
+            else:
+                _update(work, Role, role.id, row_version, values)
+    except IntegrityError as error:
+        raise Refused(f"已有名称为“{values['name']}”的角色。") from error
+    before = resources_of_roles(work.session, [role.id])
+    for code in before ^ wanted:
+        row = insert(RoleResource).values(role_id=role.id, resource_code=code, is_held=code in wanted)
+        work.session.execute(
+            row.on_conflict_do_update(
+                index_elements=["role_id", "resource_code"], set_={"is_held": row.excluded.is_held}
+            )
+        )
+    work.note(
+        Act.ROLE_CHANGE, ("identity.role", role.id), added=sorted(wanted - before), removed=sorted(before - wanted)
+    )
+    return role
+
+
+# Groups
+
+
+def save_group(
+    work: Work, group: UserGroup | None, *, name: str, description: str, is_active: bool, role_ids: Collection[int],
+    row_version: int,
+) -> UserGroup:  # fmt: skip
+    """Makes or changes a group with exactly these (business) roles.
+
+    Raises:
+        Refused: a role of an administrator, a name that is taken, stale.
+    """
+    roles = work.session.scalars(select(Role).where(Role.id.in_(role_ids))).all()
+    if any(role.duty is not Duty.BUSINESS for role in roles):
+        raise Refused("用户组只能授予业务角色。")
+    values = {"name": _name(name, "用户组名称"), "description": description.strip(), "is_active": is_active}
+    try:
+        with work.session.begin_nested():
+            if group is None:
+                group = UserGroup(**values)
+                work.session.add(group)
+                work.session.flush()
+            else:
+                _update(work, UserGroup, group.id, row_version, values)
+    except IntegrityError as error:
+        raise Refused(f"已有名称为“{values['name']}”的用户组。") from error
+    before = set(group_roles(work.session, group.id))
+    wanted = {role.id for role in roles}
+    for role_id in before ^ wanted:
+        row = insert(UserGroupRole).values(group_id=group.id, role_id=role_id, is_held=role_id in wanted)
+        work.session.execute(
+            row.on_conflict_do_update(index_elements=["group_id", "role_id"], set_={"is_held": row.excluded.is_held})
+        )
+    work.note(
+        Act.GROUP_CHANGE, ("identity.user_group", group.id), roles_added=sorted(wanted - before),
+        roles_removed=sorted(before - wanted),
+    )  # fmt: skip
+    return group
+
+
+def group_roles(session: Session, group_id: int) -> list[int]:
+    held = select(UserGroupRole.role_id).where(UserGroupRole.group_id == group_id, UserGroupRole.is_held)
+    return list(session.scalars(held))
+
+
+def add_member(work: Work, group: UserGroup, username: str) -> Account:
+    """Puts a person into a group; an administrator is none of its people.
+
+    Raises:
+        Refused: nobody of that name in scope, already in it, an administrator, a role that is not theirs to have.
+    """
+    account = work.session.scalars(
+        select(Account).where(Account.username == username.strip()).with_for_update()
+    ).one_or_none()
+    if account is None:
+        raise Refused(f"没有用户名为“{username.strip()}”的账号。")
+    receiver = holder_of(work.session, account)
+    roles = work.session.scalars(select(Role).where(Role.id.in_(group_roles(work.session, group.id)))).all()
+    for role in roles:
+        if problem := rules.why_not_grant(work.holder, role_facts(work.session, role), receiver):
+            raise Refused(problem)
+    if receiver.duty is not Duty.BUSINESS:
+        raise Refused("管理员账号不能加入用户组。")
+    try:
+        with work.session.begin_nested():
+            work.session.add(UserGroupMember(group_id=group.id, account_id=account.id, added_by=work.actor.account_id))
+    except IntegrityError as error:
+        raise Refused(f"“{account.username}”已在本组。") from error
+    work.note(Act.GROUP_CHANGE, ("identity.user_group", group.id), member_added=account.id)
+    return account
+
+
+def remove_member(work: Work, group: UserGroup, account_id: int) -> None:
+    """Takes a person out of a group."""
+    left = work.session.execute(
+        update(UserGroupMember)
+        .where(
+            UserGroupMember.group_id == group.id,
+            UserGroupMember.account_id == account_id,
+            UserGroupMember.left_at.is_(None),
+        )
+        .values(left_at=work.at)
+        .returning(UserGroupMember.id)
+    ).all()
+    if not left:
+        raise Refused("对方已不在本组。")
+    work.note(Act.GROUP_CHANGE, ("identity.user_group", group.id), member_removed=account_id)
+
+
+# Departments
+
+
+def save_department(
+    work: Work, department: Department | None, *, name: str, parent_id: int | None, is_active: bool
+) -> Department:
+    """Makes a section below a department, or renames, shuts or opens a department.
+
+    Raises:
+        Refused: no parent, a name that is taken beside it, people still in a department that is to be shut.
+    """
+    name = _name(name, "部门名称")
+    try:
+        with work.session.begin_nested():
+            if department is None:
+                above = work.session.get(Department, parent_id) if parent_id else None
+                if above is None:
+                    raise Refused("请选择上级部门。")
+                department = Department(
+                    name=name, division_code=above.division_code, unit_code=above.unit_code, parent_id=above.id
+                )
+                work.session.add(department)
+            else:
+                if not is_active and (people := people_in(work.session, department.id)):
+                    raise Refused(f"部门还有 {people} 个启用的账号，请先调整或停用。")
+                department.name, department.is_active = name, is_active
+            work.session.flush()
+    except IntegrityError as error:
+        raise Refused(f"同一区划下已有名称为“{name}”的部门。") from error
+    work.note(Act.DEPARTMENT_CHANGE, ("identity.department", department.id), is_active=department.is_active)
+    return department
+
+
+def people_in(session: Session, department_id: int) -> int:
+    """Active accounts of a department."""
+    active = select(func.count()).where(Account.department_id == department_id, Account.is_active)
+    return session.scalar(active) or 0
+
+
+def level_of(department: Department) -> str:
+    return {level.value: level.label for level in DivisionLevel}[division_tree()[department.division_code].level.value]
+
+
+# Menu
+
+
+def save_resource(
+    work: Work,
+    node: ResourceNode | None,
+    *,
+    label: str,
+    description: str,
+    url: str,
+    position: int,
+    is_shown: bool,
+    row_version: int,
+) -> ResourceNode:
+    """A link of the installation's own, or the name, order and visibility of a built-in place.
+
+    Raises:
+        Refused: a link that is no address of a site, the workbench hidden, stale.
+    """
+    values: dict[str, object] = {
+        "label": _name(label, "名称"), "description": description.strip(), "position": position, "is_shown": is_shown,
+    }  # fmt: skip
+    if node is None or not node.is_builtin:
+        if not (url.startswith("https://") or (url.startswith("/") and not url.startswith("//"))) or "\\" in url:
+            raise Refused("链接应以 https:// 开头，或者是本平台以 / 开头的地址。")
+        values["url"] = url.strip()
+    elif node.url == "/" and not is_shown:
+        raise Refused("工作台不能隐藏。")
+    if node is None:
+        node = ResourceNode(code=f"link-{secrets.token_hex(6)}", kind=ResourceKind.LINK, **values)
+        work.session.add(node)
+        work.session.flush()
+    else:
+        _update(work, ResourceNode, node.id, row_version, values)
+    work.note(Act.MENU_CHANGE, ("identity.resource", node.id), fields=sorted(values))
+    return node
+
+
+def _update(work: Work, model: Any, key: int, row_version: int, values: dict[str, object]) -> None:
+    """Writes the values if the form was made from the newest version; else Refused."""
+    changed = work.session.execute(
+        update(model)
+        .where(model.id == key, model.row_version == row_version)
+        .values(**values, row_version=model.row_version + 1)
+        .returning(model.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    work.session.expire_all()
+    if not changed:
+        raise Refused(STALE)
+
+
+def _name(text: str, what: str) -> str:
+    name = " ".join(text.split())
+    if not name:
+        raise Refused(f"请填写{what}。")
+    if len(name) > _LONGEST_NAME:
+        raise Refused(f"{what}不能超过 {_LONGEST_NAME} 个字。")
+    return name

@@ -1,0 +1,142 @@
+"""个人中心: the own profile, password, sessions and sign-in log. Open to everybody who is signed in."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from huiyang.field_crypto import row_context
+from huiyang.identifiers import IdNumberStatus, PhoneStatus, check_id_number, normalise_phone, phone_status
+from operational_app.audit.service import Act
+from operational_app.identity import administration as office
+from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import REFUSED, Number, Text, done, notice_of, work_of
+from operational_app.identity.administration import Refused, Work
+from operational_app.identity.models import Account, SignInAttempt, SignInSession
+from operational_app.web.formats import mask_id_number, mask_phone
+from operational_app.web.gate import OWN_PASSWORD_PATH
+from operational_app.web.rights import pages_of
+from operational_app.web.services import page, services
+
+_ATTEMPTS_SHOWN = 20
+_TABLE = "identity.account"
+router = pages_of(Resource.WORKBENCH)
+
+
+def _own_page(request: Request, given: dict[str, str] | None = None, error: str = "") -> Response:
+    work = work_of(request)
+    account = work.session.get_one(Account, work.actor.account_id)
+    sessions = work.session.scalars(
+        select(SignInSession)
+        .where(SignInSession.account_id == account.id, SignInSession.ended_at.is_(None))
+        .order_by(SignInSession.last_seen_at.desc())
+    ).all()
+    attempts = work.session.scalars(
+        select(SignInAttempt)
+        .where(SignInAttempt.account_id == account.id)
+        .order_by(SignInAttempt.id.desc())
+        .limit(_ATTEMPTS_SHOWN)
+    ).all()
+    phone, id_number = _number(request, account, "phone_cipher"), _number(request, account, "id_number_cipher")
+    return page(
+        request, "identity/me.html", REFUSED if error else 200, title="个人中心", account=account, sessions=sessions,
+        attempts=attempts, phone=mask_phone(phone), id_number=mask_id_number(id_number), error=error,
+        given=given or {"display_name": account.display_name, "position": account.position},
+        notice=notice_of(request),
+    )  # fmt: skip
+
+
+def _number(request: Request, account: Account, column: str) -> str | None:
+    cipher: bytes | None = getattr(account, column)
+    if cipher is None:
+        return None
+    return services(request).crypto.decrypt(cipher, row_context(_TABLE, column, account.id))
+
+
+@router.get("/me")
+def own_page(request: Request) -> Response:
+    return _own_page(request)
+
+
+@router.post("/me")
+def save_profile(
+    request: Request,
+    row_version: Number,
+    display_name: Text = "",
+    position: Text = "",
+    phone: Text = "",
+    id_number: Text = "",
+) -> Response:
+    work = work_of(request)
+    try:
+        _save_profile(request, work, row_version, display_name, position, phone.strip(), id_number.strip())
+    except Refused as problem:
+        work.session.rollback()
+        return _own_page(request, {"display_name": display_name, "position": position}, str(problem))
+    return done("/me")
+
+
+def _save_profile(
+    request: Request, work: Work, row_version: int, display_name: str, position: str, phone: str, id_number: str
+) -> None:
+    account = work.session.get_one(Account, work.actor.account_id)
+    crypto = services(request).crypto
+    values: dict[str, object] = {"position": position.strip()[:50] or None}
+    name = " ".join(display_name.split())
+    if not name or len(name) > 50:
+        raise Refused("请填写姓名，不超过 50 个字。")
+    values["display_name"] = name
+    if phone:
+        if phone_status(phone) is not PhoneStatus.VALID:
+            raise Refused("手机号码不正确。")
+        context = row_context(_TABLE, "phone_cipher", account.id)
+        values["phone_cipher"] = crypto.encrypt(normalise_phone(phone), context)
+    if id_number:
+        check = check_id_number(id_number)
+        if check.status is not IdNumberStatus.VALID:
+            raise Refused("身份证号不正确，请核对每一位。")
+        context = row_context(_TABLE, "id_number_cipher", account.id)
+        values["id_number_cipher"] = crypto.encrypt(check.number, context)
+    changed = work.session.execute(
+        update(Account)
+        .where(Account.id == account.id, Account.row_version == row_version)
+        .values(**values, row_version=Account.row_version + 1)
+        .returning(Account.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if not changed:
+        raise Refused(office.STALE)
+    work.note(Act.ACCOUNT_CHANGE, (_TABLE, account.id), fields=sorted(values))
+
+
+@router.get(OWN_PASSWORD_PATH)
+def password_page(request: Request) -> Response:
+    return page(request, "identity/password.html", title="修改密码", error="")
+
+
+@router.post(OWN_PASSWORD_PATH)
+def change_password(request: Request, current: Text = "", new: Text = "", again: Text = "") -> Response:
+    try:
+        office.change_own_password(work_of(request), current[:256], new, again)
+    except Refused as problem:
+        return page(request, "identity/password.html", REFUSED, title="修改密码", error=str(problem))
+    return done("/me", "password")
+
+
+@router.post("/me/sessions/{key:int}/end")
+def end_own_session(request: Request, key: int) -> Response:
+    work = work_of(request)
+    ended = work.session.execute(
+        update(SignInSession)
+        .where(
+            SignInSession.id == key, SignInSession.account_id == work.actor.account_id, SignInSession.ended_at.is_(None)
+        )
+        .values(ended_at=work.at)
+        .returning(SignInSession.id)
+    ).all()
+    if not ended:
+        raise HTTPException(404)
+    work.note(Act.SESSIONS_END, ("identity.sign_in_session", key))
+    return done("/me", "ended")
