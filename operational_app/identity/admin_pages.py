@@ -32,7 +32,7 @@ from operational_app.identity.models import (
     UserGroupMember,
     UserGroupRole,
 )
-from operational_app.identity.views import STATE_COLOURS, department_name, state_of
+from operational_app.identity.views import STATE_COLOURS, department_name, place_of, state_of
 from operational_app.organizations.models import Organization
 from operational_app.web.rights import demand, pages_of
 from operational_app.web.services import actor, now, page, remote_address, session
@@ -134,10 +134,11 @@ def _account_page(request: Request, account: Account, error: str = "") -> Respon
     return page(
         request, "identity/account.html", REFUSED if error else 200, title=account.display_name, account=account,
         state=(state.label, STATE_COLOURS[state]),
-        place=department_name(department) if department else organization.name if organization else None,
+        place=place_of(account, department, organization.name if organization else None),
         roles=lines, may_grant=who.may(Resource.ROLE_GRANTS) and who.account_id != account.id,
         grantable=office.grantable_roles(work, account) if who.may(Resource.ROLE_GRANTS) else [],
-        may_change=who.may(Resource.ACCOUNT_CHANGES) and why_not is None, why_not=why_not,
+        may_change=who.may(Resource.ACCOUNT_CHANGES) and why_not is None,
+        why_not=why_not if who.may(Resource.ACCOUNT_CHANGES) else None,
         departments=_beside(work, department) if department else [], attempts=attempts,
         error=error, notice=notice_of(request),
     )  # fmt: skip
@@ -345,7 +346,9 @@ def change_department(request: Request, key: int, name: Text = "", is_active: Ch
 def _role_page(request: Request, role: Role | None, given: dict[str, Any], error: str = "") -> Response:
     is_fixed = role is not None and role.duty is not Duty.BUSINESS
     nodes = session(request).scalars(select(ResourceNode).order_by(ResourceNode.position, ResourceNode.id)).all()
-    offered = [node for node in nodes if is_fixed or node.code not in ADMINISTRATIVE]
+    offered = [
+        node for node in nodes if node.code != Resource.WORKBENCH and (is_fixed or node.code not in ADMINISTRATIVE)
+    ]
     kinds = [(kind.label, [node for node in offered if node.kind is kind]) for kind in ResourceKind]
     return page(
         request, "identity/role.html", REFUSED if error else 200, title=role.name if role else "新增角色", role=role,

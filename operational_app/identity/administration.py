@@ -458,6 +458,8 @@ def people_in(session: Session, department_id: int) -> int:
 
 
 def level_of(department: Department) -> str:
+    if department.unit_code:
+        return "功能区"
     return {level.value: level.label for level in DivisionLevel}[division_tree()[department.division_code].level.value]
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import aliased
 from starlette.requests import Request
 
+from huiyang.divisions import division_tree
 from operational_app.core.base import Code
 from operational_app.identity.access import Resource
 from operational_app.identity.administration import level_of
@@ -146,7 +147,7 @@ class AccountView(ArchiveView):
         rows = [
             AccountRow(
                 account.id, account.username, account.display_name,
-                department_name(department) if department else organization, names or "未授予",
+                place_of(account, department, organization), names or "未授予",
                 state_of(account, at), seen,
             )
             for account, department, organization, names, seen in found
@@ -155,9 +156,19 @@ class AccountView(ArchiveView):
 
 
 def department_name(department: Department) -> str:
-    """With where it is: names repeat."""
-    above = division(department.division_code)
-    return department.name if department.unit_code or above in department.name else f"{above}　{department.name}"
+    """With where it is, for names repeat: 赤坎区中华街道 南方社区居委会."""
+    code = department.division_code
+    where = division_tree()[code].parent_code if department.is_builtin and not department.unit_code else code
+    name = department.name.replace("居民委员会", "居委会").replace("村民委员会", "村委会")
+    is_of_the_city = where is None or where == division_tree().root.code
+    return name if is_of_the_city else f"{division(where)}　{name}"
+
+
+def place_of(account: Account, department: Department | None, organization: str | None) -> str | None:
+    """Where a person belongs; the system administrator sees that it is a market entity, not which."""
+    if department is not None:
+        return department_name(department)
+    return organization or ("市场主体" if account.organization_id else None)
 
 
 @dataclass(frozen=True)

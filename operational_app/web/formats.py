@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -11,6 +12,23 @@ from huiyang.settings import BUSINESS_TIMEZONE
 
 NOTHING = "—"
 _CENT = Decimal("0.01")
+#: Tokens of user agents; the first one found counts, since each names those after it too.
+_BROWSERS = {
+    "MicroMessenger": "微信",
+    "Edg": "Edge",
+    "HeadlessChrome": "Chrome",
+    "Chrome": "Chrome",
+    "Firefox": "Firefox",
+    "Version": "Safari",
+}
+_SYSTEMS = {
+    "Android": "安卓",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Windows": "Windows",
+    "Mac OS": "Mac",
+    "Linux": "Linux",
+}
 #: Shares that decide something: nothing, the allowed error rate, everything.
 _THRESHOLDS = (Decimal(0), Decimal(1), Decimal(100))
 
@@ -80,6 +98,18 @@ def age_on(birth: date | None, on: date) -> int | None:
     if birth is None:
         return None
     return on.year - birth.year - ((on.month, on.day) < (birth.month, birth.day))
+
+
+def browser(user_agent: str | None) -> str:
+    """What a person would call their browser: Chrome 128（Android）. Unknown ones are as they call themselves."""
+    if not user_agent:
+        return NOTHING
+    found = next(filter(None, (re.search(rf"{token}/(\d+)", user_agent) for token in _BROWSERS)), None)
+    system = next((name for token, name in _SYSTEMS.items() if token in user_agent), "")
+    if found is None:
+        return user_agent[:40]
+    name = f"{_BROWSERS[found[0].split('/')[0]]} {found[1]}"
+    return f"{name}（{system}）" if system else name
 
 
 def mask_id_number(value: str | None) -> str:

@@ -49,5 +49,6 @@ def dress_environment(environment: Environment) -> None:
         minute=formats.minute,
         yes_no=formats.yes_no,
         or_dash=formats.text,
+        browser=formats.browser,
     )
     environment.globals.update(percent=formats.percent, fee_range=formats.fee_range)
