@@ -10,6 +10,9 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from huiyang.errors import HuiyangError
 
 #: Every secret of an installation: name -> bytes of randomness, written as hex.
@@ -31,6 +34,8 @@ SECRETS = {
     "superset": 42,
     "demo_password": 9,
 }
+#: Key pairs, PKCS #8 in PEM: name -> bits of RSA. 3072 serve beyond 2030 (NIST SP 800-57 part 1, table 2).
+KEY_PAIRS = {"openid_key_1": 3072}  # signs what other applications are told of who signed in
 
 
 def ensure_secrets(path: Path) -> dict[str, str]:
@@ -43,16 +48,30 @@ def ensure_secrets(path: Path) -> dict[str, str]:
     if path.exists():
         existing = load_secrets(path)
     missing = {name: secrets.token_hex(size) for name, size in SECRETS.items() if name not in existing}
+    missing |= {name: new_key_pair(bits) for name, bits in KEY_PAIRS.items() if name not in existing}
     if missing:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as handle:
-            json.dump(existing | missing, handle, indent=1)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        write_secrets(path, existing | missing)
     return existing | missing
+
+
+def new_key_pair(bits: int) -> str:
+    """An RSA key pair, PKCS #8 in PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+def write_secrets(path: Path, values: dict[str, str]) -> None:
+    """Replaces the whole file at once; only for set-up and the rotation of a key."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        json.dump(values, handle, indent=1)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
 
 
 def load_secrets(path: Path) -> dict[str, str]:

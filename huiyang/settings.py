@@ -45,6 +45,13 @@ class Settings(BaseSettings):
     front_door_port: int = 8443
     #: Further names and addresses, comma-separated, that the front door has certificates for, beyond this machine's.
     front_door_names: str = ""
+    #: The one address by which users and other applications reach the front door, without a final slash; it is the
+    #: issuer of OpenID Connect. Default: this machine's own address.
+    public_address: str = ""
+    #: A provider of OpenID Connect above us (the province's): its issuer, how it knows us, and a file with our secret.
+    upstream_issuer: str | None = None
+    upstream_client_id: str | None = None
+    upstream_client_secret_file: Path | None = None
     #: Loopback ports count up from here: app, Superset, Dagster, map tiles are all reached through the front door.
     first_internal_port: int = 8500
 
@@ -78,6 +85,10 @@ class Settings(BaseSettings):
     @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
+
+    @property
+    def issuer(self) -> str:
+        return self.public_address or f"https://localhost:{self.front_door_port}"
 
     @property
     def app_port(self) -> int:
