@@ -18,6 +18,8 @@ from starlette.responses import Response
 from huiyang.field_crypto import get_field_crypto
 from huiyang.secret_store import load_secrets
 from huiyang.settings import Settings, get_settings
+from operational_app.codes import pages as code_pages
+from operational_app.codes.views import CodesView
 from operational_app.elders import pages as elder_pages
 from operational_app.elders.views import ElderView
 from operational_app.facilities import views as facilities
@@ -46,6 +48,8 @@ ROUTERS = (
     workbench_pages.router,
     elder_pages.router,
     institution_pages.router,
+    code_pages.scans,
+    code_pages.router,
     facilities.router,
     organizations.router,
     home_service.router,
@@ -57,6 +61,7 @@ LISTS = (
     facilities.FacilityView,
     organizations.ProviderView,
     home_service.OrderView,
+    CodesView,
     identity_views.AccountView,
     identity_views.DepartmentView,
     identity_views.RoleView,

@@ -20,6 +20,11 @@ class Act(StrEnum):
     ELDER_READ = "elder_read"
     ELDER_REVEAL = "elder_reveal"  # whole numbers and address shown
     REPORT_DOWNLOAD = "report_download"
+    CODE_SCAN = "code_scan"  # who scanned, never that anybody was there
+    CODE_ISSUE = "code_issue"
+    CODE_REPLACE = "code_replace"
+    CODE_REVOKE = "code_revoke"
+    CODE_PRINT = "code_print"
     ACCOUNT_CREATE = "account_create"
     ACCOUNT_CHANGE = "account_change"
     PASSWORD_CHANGE = "password_change"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 from huiyang.identifiers import is_issued_code, normalise_identifier
 from operational_app.codes.models import IssueReason, RevokeReason, SubjectKind
 
+Reason = TypeVar("Reason", IssueReason, RevokeReason)
+KINDS = {kind.value: kind for kind in SubjectKind}
 #: So many labels go into one PDF, and so many codes are issued by one click.
 MOST_LABELS = 500
 MOST_ISSUED = 5000
@@ -38,12 +42,20 @@ def as_printed(text: str) -> str:
     return normalise_identifier(text)
 
 
-def reason_problem(given: str, allowed: tuple[IssueReason | RevokeReason, ...], note: str) -> str | None:
-    """What is wrong with a reason, in Chinese; None for nothing."""
-    if given not in {reason.value for reason in allowed}:
-        return "请选择原因。"
+def pick_reason(given: str, allowed: Sequence[Reason], note: str) -> Reason:
+    """The reason that was chosen.
+
+    Args:
+        allowed: what the form offers.
+
+    Raises:
+        ValueError: what is wrong with reason or note, in Chinese.
+    """
+    reason = next((member for member in allowed if member.value == given), None)
+    if reason is None:
+        raise ValueError("请选择原因。")
     if given == "other" and not note:
-        return "原因为“其他”时请填写说明。"
+        raise ValueError("原因为“其他”时请填写说明。")
     if len(note) > LONGEST_NOTE:
-        return f"说明最多 {LONGEST_NOTE} 字。"
-    return None
+        raise ValueError(f"说明最多 {LONGEST_NOTE} 字。")
+    return reason

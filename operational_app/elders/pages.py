@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from operational_app.audit.service import Act, record
+from operational_app.codes.models import SubjectKind
+from operational_app.codes.pages import card_of
 from operational_app.elders.file import load_file
 from operational_app.elders.search import TABLE
 from operational_app.elders.views import status_badge
@@ -45,4 +47,5 @@ def _show(request: Request, key: int, *, reveal: bool) -> HTMLResponse:
         badge=status_badge(file.elder.status, is_merged=file.survivor_id is not None),
         may_reveal=who.may(Resource.ELDER_NUMBERS),
         may_see_health=who.may(Resource.ELDER_HEALTH),
+        card=card_of(request, SubjectKind.ELDER, key),
     )

@@ -32,6 +32,8 @@ class Resource(StrEnum):
     ORDERS = "orders"
     QUALITY = "quality"
     QUALITY_REPORTS = "quality_reports"
+    CODES = "codes"  # see and print codes of institutions, beds and elders
+    CODE_CHANGES = "code_changes"  # issue, replace and revoke them
     ACCOUNTS = "accounts"
     ACCOUNT_CHANGES = "account_changes"  # make, shut and open accounts, reset passwords
     DEPARTMENTS = "departments"
@@ -90,6 +92,7 @@ BUILTIN_RESOURCES = (
     ),
     _page(Resource.PROVIDERS, "服务商", "运营商、服务商、家床服务商、评估机构", "/providers/list", "fa-handshake"),
     _page(Resource.ORDERS, "服务工单", "上门服务工单与存疑", "/orders/list", "fa-clipboard-list"),
+    _page(Resource.CODES, "编码管理", "机构码、床位码、长者码的赋码、补发、吊销与打印", "/codes/list", "fa-qrcode"),
     _page(Resource.QUALITY, "数据质量", "数据刷新的完整率、错误率与整改清单", "/quality", "fa-clipboard-check"),
     _application(
         Resource.COCKPITS, "总览驾驶舱", "全市养老数据总览，在地图上看各县（市、区）", OVERVIEW_COCKPIT, "fa-chart-line"
@@ -105,6 +108,7 @@ BUILTIN_RESOURCES = (
     _action(Resource.ELDER_NUMBERS, "查看老人完整证件号、电话、住址", "每次查看记入审计日志"),
     _action(Resource.ELDER_HEALTH, "查看老人健康信息", "病史、能力评估、体征"),
     _action(Resource.QUALITY_REPORTS, "下载质量报告", "HTML、PDF 与 Excel"),
+    _action(Resource.CODE_CHANGES, "赋码、补发、吊销编码", "补发后原编码立即失效"),
     _action(Resource.ACCOUNT_CHANGES, "新增、停用账号和重置密码", "不能改动权限比自己大的账号"),
     _action(Resource.ROLE_GRANTS, "授予和收回角色", "只能授予自己持有的权限；不能给自己授权"),
     _action(Resource.COCKPIT_ADMINISTRATION, "管理驾驶舱", "在驾驶舱系统中作为管理员"),
@@ -121,6 +125,7 @@ class BuiltinRole:
 
 _ARCHIVES = {Resource.ELDERS, Resource.INSTITUTIONS, Resource.FACILITIES, Resource.PROVIDERS, Resource.ORDERS}
 _PERSON = {Resource.ELDER_NUMBERS, Resource.ELDER_HEALTH}
+_CODES = {Resource.CODES, Resource.CODE_CHANGES}
 _PEOPLE = {Resource.ACCOUNTS, Resource.ACCOUNT_CHANGES, Resource.ROLE_GRANTS}
 _PROVIDER = {Resource.ELDERS, Resource.ELDER_NUMBERS, Resource.ORDERS}
 
@@ -150,7 +155,15 @@ BUILTIN_ROLES = (
     BuiltinRole(
         RoleCode.DATA_STAFF,
         frozenset(
-            {Resource.COCKPITS, Resource.PIPELINES, Resource.QUALITY, Resource.QUALITY_REPORTS, *_ARCHIVES, *_PERSON}
+            {
+                Resource.COCKPITS,
+                Resource.PIPELINES,
+                Resource.QUALITY,
+                Resource.QUALITY_REPORTS,
+                *_ARCHIVES,
+                *_PERSON,
+                *_CODES,
+            }
         ),
     ),
     BuiltinRole(
@@ -166,18 +179,21 @@ BUILTIN_ROLES = (
                 Resource.FACILITIES,
                 Resource.PROVIDERS,
                 Resource.ORDERS,
+                *_CODES,
             }
         ),
     ),
     BuiltinRole(
         RoleCode.DEPARTMENT_MANAGER,
-        frozenset({Resource.COCKPITS, Resource.QUALITY, Resource.QUALITY_REPORTS, *_ARCHIVES, *_PERSON, *_PEOPLE}),
+        frozenset(
+            {Resource.COCKPITS, Resource.QUALITY, Resource.QUALITY_REPORTS, *_ARCHIVES, *_PERSON, *_PEOPLE, *_CODES}
+        ),
     ),
     BuiltinRole(RoleCode.PROVIDER_STAFF, frozenset(_PROVIDER), for_organizations=True),
     BuiltinRole(RoleCode.PROVIDER_MANAGER, frozenset({*_PROVIDER, *_PEOPLE}), for_organizations=True),
     BuiltinRole(
         RoleCode.INSTITUTION_MANAGER,
-        frozenset({Resource.ELDERS, Resource.INSTITUTIONS, *_PERSON, *_PEOPLE}),
+        frozenset({Resource.ELDERS, Resource.INSTITUTIONS, Resource.CODES, *_PERSON, *_PEOPLE}),
         for_organizations=True,
     ),
 )

@@ -6,6 +6,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from operational_app.codes.models import SubjectKind
+from operational_app.codes.pages import card_of
 from operational_app.identity.access import Resource
 from operational_app.institutions.models import BedKind, BedStatus
 from operational_app.institutions.queries import load_file
@@ -31,4 +33,5 @@ def institution_page(request: Request, key: int) -> HTMLResponse:
         bed_kinds=[kind.label for kind in BedKind],
         bed_statuses=[status.label for status in BedStatus],
         may_see_elders=actor(request).may(Resource.ELDERS),
+        card=card_of(request, SubjectKind.INSTITUTION, file.organization.id),
     )

@@ -8,6 +8,15 @@ document.addEventListener("click", (event) => {
     }
 });
 
+/* One box that ticks all of its form's boxes of a name. */
+document.querySelectorAll("[data-check-all]").forEach((all) => {
+    all.addEventListener("change", () => {
+        all.form.querySelectorAll(`input[type=checkbox][name="${all.dataset.checkAll}"]`).forEach((box) => {
+            box.checked = all.checked;
+        });
+    });
+});
+
 /* County, town, village: choosing one loads the choices below it. */
 document.querySelectorAll("[data-divisions]").forEach((group) => {
     const selects = [...group.querySelectorAll("select")];
