@@ -142,7 +142,7 @@ def run_migration(settings: Settings, export_dir: Path, progress: Progress | Non
         ensure_tables(connection)
         _require_reference_data(connection)
         manifest = read_manifest(export_dir)
-        files = {mapping.name: _files_of(export_dir, mapping) for mapping in mappings}
+        files = {mapping.name: _files_of(export_dir, mapping, manifest) for mapping in mappings}
         hashes = check_files(export_dir, sorted({name for names in files.values() for name in names}), manifest)
         run = start_run(connection, export_dir, combined_sha256(hashes))
         if run is None:
@@ -344,10 +344,12 @@ class _Migration:
         return reader
 
 
-def _files_of(export_dir: Path, mapping: Mapping) -> list[str]:
-    """The files of a source, relative to the export's folder; a glob may stand for several."""
+def _files_of(export_dir: Path, mapping: Mapping, manifest: Manifest | None) -> list[str]:
+    """The files of a source, relative to the export's folder: several for a glob, none for an optional file that is not
+    there and that the manifest does not promise."""
     if "*" not in mapping.file:
-        return [mapping.file]
+        promised = not mapping.optional or bool(manifest and mapping.file in manifest.sha256)
+        return [mapping.file] if promised or (export_dir / mapping.file).exists() else []
     found = sorted(str(path.relative_to(export_dir)) for path in export_dir.glob(mapping.file))
     if not found:
         raise HuiyangError(f"{export_dir} has no file {mapping.file}.", "Copy the export again, completely.")

@@ -28,7 +28,7 @@ class _Strict(BaseModel):
 
 
 class DataClass(StrEnum):
-    """The five classes of the old platform, and what the overview needs beside them."""
+    """The five classes of the old platform, what the overview needs beside them, and what comes from elsewhere."""
 
     ELDERS = "老年人基础信息"
     PROVIDERS = "服务机构"
@@ -36,6 +36,7 @@ class DataClass(StrEnum):
     SERVICES = "用户服务数据"
     HEALTH = "用户健康数据"
     FACILITIES = "社区养老设施"
+    REGISTERS = "主管部门名册"
 
 
 class Reader(StrEnum):
@@ -278,6 +279,7 @@ class Mapping(_Strict):
         reader, file, table: where it is; `table` is the dump's table or the workbook's sheet. `file` may be a glob
             where the old platform writes several files of one shape.
         header_row: the row of column titles in a sheet, from 1.
+        optional: the file may be missing; it does not come from the old platform.
         join: columns that another table of the same file adds.
         key: source columns that identify a row; empty: the line number does.
         alternate_key: another column by which other sources refer to a row.
@@ -301,6 +303,7 @@ class Mapping(_Strict):
     file: str
     table: str | None = None
     header_row: int = 1
+    optional: bool = False
     join: Join | None = None
     key: Names = ()
     alternate_key: str | None = None

@@ -61,6 +61,23 @@ KINDS = {
         DirtKind("bed_double_occupancy", 0.006, "residencies", "two residents in one bed at the same time"),
         DirtKind("vital_out_of_range", 0.003, "vital signs", "value that no living person has"),
         DirtKind("vital_wrong_unit", 0.003, "vital signs", "value in another unit than the one stated"),
+        DirtKind("entitlement_missing", 0.015, "recipients", "subsidised elder without an entitlement"),
+        DirtKind(
+            "entitlement_expired", 0.015, "recipients", "entitlement that ends while services are still subsidised"
+        ),
+        DirtKind(
+            "entitlement_double", 0.002, "entitlements", "the same person entitled again, under the duplicate record"
+        ),
+        DirtKind("entitlement_elder_unknown", 0.001, "entitlements", "entitlement of an elder who is not on file"),
+        DirtKind("register_institution_absent", 0.06, "institutions", "registered institution that the platform lacks"),
+        DirtKind("institution_unregistered", 0.03, "institutions", "institution that no register knows"),
+        DirtKind(
+            "register_code_wrong", 0.03, "institutions", "credit code in the register whose check character fails"
+        ),
+        DirtKind("register_bed_absent", 0.004, "beds", "registered bed that the platform lacks"),
+        DirtKind(
+            "register_facility_absent", 0.012, "facilities", "facility in the bureau's list that the platform lacks"
+        ),
     )
 }
 

@@ -25,9 +25,11 @@ from migration.sample import (
     institutions,
     organizations,
     photos,
+    registers,
+    subsidies,
 )
 from migration.sample.assessments import make_assessments
-from migration.sample.calendar import LAST_DAY
+from migration.sample.calendar import LAST_DAY, days_of
 from migration.sample.dirt import KINDS, TRUTH_FILE, Truth
 from migration.sample.facilities import make_facilities, write_facilities
 from migration.sample.files import sha256_of
@@ -38,7 +40,7 @@ from migration.sample.population import DECEASED, LIVING, MOVED, ORDINARY, Popul
 from migration.sample.volumes import VOLUMES
 
 #: Raised with every change that alters bytes of an export, so that an older one is made anew.
-GENERATOR_VERSION = "2"
+GENERATOR_VERSION = "3"
 MANIFEST_FILE = "manifest.json"
 
 Progress = Callable[[str, int, int], None]
@@ -204,15 +206,17 @@ def _write(directory: Path, scale: Scale, seed: int, progress: Progress) -> Expo
             population, places, workers, volumes, never_resident, has_bed, random("visits")
         )
         records = elder_tables.make_elder_rows(population, places, random("elder rows"))
-        orders = home_service.make_orders(visits, population, records, has_bed, random("orders"))
+        grounds = subsidies.make_grounds(population, beds)
+        orders = home_service.make_orders(visits, population, records, grounds, random("orders"))
         order_dirt = home_service.spoil_orders(orders, random("order dirt"), truth)
     with steps.step("elders.sql") as report:
         written = elder_tables.write_elders(directory, population, places, records, truth, random("elders"), report)
         rows |= {f"{elder_tables.FILE}/{table}": count for table, count in written.items()}
     with steps.step("jigou.xlsx"):
-        rows |= institutions.write_institutions(
+        written_houses = institutions.write_institutions(
             directory, houses, stays, population, places, records, truth, random("jigou")
         )
+        rows |= written_houses.rows
     with steps.step("jiachuang.xlsx"):
         rows |= family_beds.write_family_beds(
             directory, beds, devices, assessments, population, places, providers, records, random("jiachuang")
@@ -257,6 +261,18 @@ def _write(directory: Path, scale: Scale, seed: int, progress: Progress) -> Expo
         rows |= health.write_vital_signs(
             directory, watched, population, records, volumes, truth, random("jiankang"), report
         )
+    with steps.step("butie.csv"):
+        at_home = np.ones(population.count, dtype=bool)
+        at_home[stays.person] = False
+        used = _subsidised(orders)
+        entitlements = subsidies.make_entitlements(population, grounds, at_home, used, random("entitlements"))
+        rows[subsidies.FILE] = subsidies.write_entitlements(
+            directory, entitlements, used, population, places, records, truth, random("butie")
+        )
+    with steps.step("minzheng_mingce.xlsx"):
+        rows |= registers.write_registers(
+            directory, houses, written_houses.credit_codes, stays, facilities, places, truth, random("registers")
+        )
     with steps.step("checksums"):
         truth.write(directory)
         files = _files(directory, rows)
@@ -298,6 +314,13 @@ def _assessed(
         np.concatenate([stays.admitted[admitted], beds.applied + 3, home_days]),
         np.concatenate([left[admitted], np.maximum(beds.end, beds.applied + 3), np.full(len(at_home), LAST_DAY)]),
     )
+
+
+def _subsidised(orders: home_service.Orders) -> subsidies.Used:
+    """The services that took place and were subsidised."""
+    paid = orders.took_place
+    paid = paid[orders.subsidy[paid] > 0]
+    return subsidies.Used(orders.person[paid], days_of(orders.started[paid]), orders.subsidy[paid])
 
 
 def _vital_candidates(

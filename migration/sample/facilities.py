@@ -21,7 +21,7 @@ from migration.sample.volumes import Volumes
 
 FILE = "sheshi.xlsx"
 CENTRE, STATION, CANTEEN, DAY_CARE, MUTUAL_AID = range(5)
-_TYPES = ["综合养老服务中心", "社区养老服务站", "长者饭堂", "日间照料中心", "互助养老点"]
+TYPES = ["综合养老服务中心", "社区养老服务站", "长者饭堂", "日间照料中心", "互助养老点"]
 _LEVELS = ["县级", "镇级", "村级"]
 #: The city's network: facilities per village, by kind; centres stand in every county and town.
 _PER_VILLAGE = {STATION: 0.40, CANTEEN: 0.15, DAY_CARE: 0.07, MUTUAL_AID: 0.17}
@@ -41,6 +41,20 @@ class Facilities:
     def codes(self) -> Column:
         """`SS` and five digits."""
         return join("SS", number(np.arange(1, len(self.kind) + 1), 5))
+
+    def names(self, places: Places) -> Column:
+        """Where it stands, and its kind."""
+        county, town = places.county[self.village], places.town[self.village]
+        seat = where(
+            self.level == 0,
+            pick(places.county_names, county),
+            where(
+                self.level == 1,
+                join(pick(places.county_names, county), pick(places.town_names, town)),
+                join(pick(places.town_names, town), pick(places.names, self.village)),
+            ),
+        )
+        return join(seat, pick(TYPES, self.kind))
 
 
 def make_facilities(places: Places, volumes: Volumes, random: np.random.Generator) -> Facilities:
@@ -105,15 +119,6 @@ def _facility_sheet(facilities: Facilities, places: Places, providers: Providers
     village = facilities.village
     county, town = places.county[village], places.town[village]
     longitude, latitude = gcj02_to_bd09(*wgs84_to_gcj02(*places.scatter(village, random)))
-    seat = where(
-        facilities.level == 0,
-        pick(places.county_names, county),
-        where(
-            facilities.level == 1,
-            join(pick(places.county_names, county), pick(places.town_names, town)),
-            join(pick(places.town_names, town), pick(places.names, village)),
-        ),
-    )
     home = providers.of_kind(HOME_PROVIDER)
     operator = home[(county * 5 + np.arange(count)) % len(home)]
     run_by_town = random.random(count) < 0.5
@@ -127,8 +132,8 @@ def _facility_sheet(facilities: Facilities, places: Places, providers: Providers
     )
     columns: dict[str, Column | list[str]] = {
         "设施编号": facilities.codes(),
-        "设施名称": join(seat, pick(_TYPES, facilities.kind)),
-        "设施类型": pick(_TYPES, facilities.kind),
+        "设施名称": facilities.names(places),
+        "设施类型": pick(TYPES, facilities.kind),
         "层级": pick(_LEVELS, facilities.level),
         "所属区划": where(
             at_village,

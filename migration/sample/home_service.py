@@ -42,7 +42,8 @@ from migration.sample.elder_tables import ElderRows
 from migration.sample.files import CsvFile
 from migration.sample.organizations import OPERATOR, Providers, Workers
 from migration.sample.places import Places
-from migration.sample.population import ALONE, DECEASED, DIBAO, DIBIAN, LIVING, ORDINARY, TEKUN, YOUFU, Population
+from migration.sample.population import ALONE, DECEASED, LIVING, ORDINARY, Population
+from migration.sample.subsidies import Grounds
 from migration.sample.volumes import Volumes
 
 ORDER_FILE, TRACK_FILE, EVALUATION_FILE = "gongdan.csv", "guiji.csv", "pingjia.csv"
@@ -333,7 +334,7 @@ def make_orders(
     visits: Visits,
     population: Population,
     rows: ElderRows,
-    has_family_bed: np.ndarray,
+    grounds: Grounds,
     random: np.random.Generator,
 ) -> Orders:
     """The orders of the visits, sorted by the time of request."""
@@ -366,11 +367,7 @@ def make_orders(
     prices, charges = np.array([i.price for i in ITEMS]), np.array([i.charge for i in ITEMS])
     amount = np.where(charges[item] == PER_HOUR, np.rint(prices[item] * minutes / 60 * 100) / 100, prices[item])
     amount = np.where(ended, amount, 0.0)
-    category = population.category[person]
-    share = np.select([np.isin(category, (TEKUN, DIBAO)), category == DIBIAN, category == YOUFU], [1.0, 0.5, 0.3], 0.0)
-    share = np.maximum(
-        share, np.where(has_family_bed[person], 0.5, np.where(population.age_on(LAST_DAY)[person] >= 80, 0.2, 0))
-    )
+    share = grounds.share_on(person, days)
     distance = np.where(
         random.random(count) < 0.015, random.uniform(400, 5000, count), np.abs(random.normal(0, 22, count))
     )

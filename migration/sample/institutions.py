@@ -266,6 +266,19 @@ def _assign_living(
 # --- the workbook ---
 
 
+@dataclass(frozen=True)
+class WrittenInstitutions:
+    """What `jigou.xlsx` holds.
+
+    Attributes:
+        rows: by sheet.
+        credit_codes: of each institution, as written.
+    """
+
+    rows: dict[str, int]
+    credit_codes: list[str]
+
+
 def write_institutions(
     directory: Path,
     institutions: Institutions,
@@ -275,17 +288,20 @@ def write_institutions(
     rows: ElderRows,
     truth: Truth,
     random: np.random.Generator,
-) -> dict[str, int]:
-    """Writes `jigou.xlsx`; rows by sheet."""
+) -> WrittenInstitutions:
+    """Writes `jigou.xlsx`."""
     shown_bed = _double_occupancy(institutions, stays, random, truth)
+    institution_sheet = _institution_sheet(institutions, stays, places, random)
     sheets = [
-        _institution_sheet(institutions, stays, places, random),
+        institution_sheet,
         _bed_sheet(institutions, stays, random),
         _staff_sheet(institutions, stays, random),
         _stay_sheet(institutions, stays, shown_bed, population, rows, random),
     ]
     write_workbook(directory / FILE, sheets)
-    return {f"{FILE}/{sheet.name}": sheet.row_count for sheet in sheets}
+    return WrittenInstitutions(
+        {f"{FILE}/{sheet.name}": sheet.row_count for sheet in sheets}, institution_sheet.columns["统一社会信用代码"]
+    )
 
 
 def _stay_keys(stays: Stays) -> Column:
@@ -391,12 +407,7 @@ def _institution_sheet(institutions: Institutions, stays: Stays, places: Places,
         "备案编号": where(
             serial % 11 == 5,
             "",
-            join(
-                "4408",
-                number(institutions.founded.astype("datetime64[Y]").astype(int) + 1970),
-                "养备",
-                number(serial + 1, 4),
-            ),
+            filing_numbers(institutions),
         ),
         "总床位数": number(beds),
         "护理型床位数": number(nursing),
@@ -430,9 +441,15 @@ def _institution_sheet(institutions: Institutions, stays: Stays, places: Places,
     return Sheet("机构信息", "湛江市养老机构信息表（导出时间：2026-11-01）", cells(columns))
 
 
+def filing_numbers(institutions: Institutions) -> Column:
+    """`44082016养备0001`: each institution's number in the bureau's register."""
+    year = institutions.founded.astype("datetime64[Y]").astype(int) + 1970
+    return join("4408", number(year), "养备", number(np.arange(1, len(year) + 1), 4))
+
+
 def _bed_codes(institutions: Institutions, stays: Stays, beds: np.ndarray) -> Column:
     """`YLJG0001-A-03-301-2`: house, building, floor, room, bed."""
-    building, floor, room, place = _bed_places(stays, beds)
+    building, floor, room, place = bed_places(stays, beds)
     return join(
         pick(institutions.code, stays.bed_institution[beds]),
         "-",
@@ -446,7 +463,7 @@ def _bed_codes(institutions: Institutions, stays: Stays, beds: np.ndarray) -> Co
     )
 
 
-def _bed_places(stays: Stays, beds: np.ndarray) -> tuple[np.ndarray, ...]:
+def bed_places(stays: Stays, beds: np.ndarray) -> tuple[np.ndarray, ...]:
     """Building (0, 1, …), floor, room on the floor and bed in the room."""
     rank = stays.bed_rank[beds]
     room, place = np.divmod(rank, _BEDS_A_ROOM)
@@ -462,7 +479,7 @@ def _bed_sheet(institutions: Institutions, stays: Stays, random: np.random.Gener
     draw = random.random(len(beds))
     shut = ~np.isnat(institutions.closed[stays.bed_institution])
     status = np.select([taken, shut, draw < 0.015, draw < 0.04, draw < 0.05], [2, 4, 1, 3, 4], 0)
-    building, floor, room, place = _bed_places(stays, beds)
+    building, floor, room, place = bed_places(stays, beds)
     first = np.full(len(beds), np.datetime64("2100-01-01"))
     np.minimum.at(first, stays.bed, stays.admitted)
     opened = np.minimum(institutions.founded[stays.bed_institution] + 40, first)

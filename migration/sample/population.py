@@ -137,6 +137,10 @@ class Population:
         """Years, with decimals."""
         return (day - self.born).astype(int) / 365.2425
 
+    def birthday(self, years: int) -> np.ndarray:
+        """The day on which each person turns so many years."""
+        return _years_before(self.born, np.full(self.count, -years))
+
 
 def age_cells(scale: Scale) -> np.ndarray:
     """The living elders on file per county (by code) × sex (men, women) × age group, as integers.

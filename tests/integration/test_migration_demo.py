@@ -80,7 +80,7 @@ def test_everything_adds_up(database: psycopg.Connection, demo_installation: Set
     rows = database.execute(
         "select s.name, r.* from migration.reconciliation r join migration.source s using (source_id)"
     ).fetchall()
-    assert len(rows) == 23
+    assert len(rows) == 27
     counted = 0
     for name, _, _, in_manifest, read, loaded, merged, duplicate, quarantined, target, compared, wrong, *rest in rows:
         _, sealed_wrong, complete, _ = rest
@@ -98,7 +98,7 @@ def test_report_says_the_same_without_personal_data(database: psycopg.Connection
     assert "全部数据表逐行对账一致" in text and "同一床位在此期间已有他人入住" in text
     book = load_workbook(folder / "run_1.xlsx", read_only=True)
     assert book.sheetnames == ["对账", "隔离原因", "备注"]
-    assert book["对账"].max_row == 24
+    assert book["对账"].max_row == 28
     names = [row[0] for row in database.execute("select name from elders.elder where name is not null limit 500")]
     assert not [name for name in names if name in text]
 
@@ -379,3 +379,139 @@ def test_one_economic_status_ends_before_the_next_begins(database: psycopg.Conne
     ).fetchone()  # type: ignore[misc]
     assert spans > 100
     assert overlapping == 0
+
+
+# --- subsidies ---
+
+#: Each subsidised service that took place beside the elder that counts; `held`: an entitlement holds on its day.
+_SUBSIDISED = """
+with person as (
+    select e.id, coalesce(m.survivor_id, e.id) as person_id
+    from elders.elder e left join elders.elder_merge m on m.merged_id = e.id and m.reverted_at is null
+), granted as (
+    select p.person_id, t.valid_from, t.valid_until from home_service.entitlement t join person p on p.id = t.elder_id
+)
+select o.id, p.person_id, exists (
+    select 1 from granted g where g.person_id = p.person_id
+    and (o.started_at at time zone 'Asia/Shanghai')::date between g.valid_from and coalesce(g.valid_until, 'infinity')
+) as held
+from home_service.service_order o join person p on p.id = o.elder_id
+where o.subsidy_yuan > 0 and o.started_at is not null
+"""
+
+
+def person_of(database: psycopg.Connection, ids: set[int | None]) -> set[int]:
+    """The elders' records that count, merged ones resolved."""
+    rows = database.execute(
+        "select coalesce(m.survivor_id, e.id) from elders.elder e"
+        " left join elders.elder_merge m on m.merged_id = e.id and m.reverted_at is null where e.id = any(%s)",
+        [list(ids)],
+    )
+    return {row[0] for row in rows}
+
+
+def test_an_honest_subsidised_service_has_its_entitlement(database, elders, truth):
+    entitlements, orders = ledger(database, "entitlements"), ledger(database, "orders")
+    expired = values(
+        database, "home_service.entitlement", "elder_id", [entitlements[p.key][1] for p in truth["entitlement_expired"]]
+    )
+    lacking = person_of(database, {elders[p.key][1] for p in truth["entitlement_missing"]})
+    ended = person_of(database, {row[0] for row in expired.values()})
+    late = {orders[p.key][1] for p in truth["order_after_death"]}
+    # A duplicate that nobody could link has no entitlement of its own.
+    unlinked = person_of(database, {elders[p.key][1] for p in truth["elder_duplicate"] if elders[p.key][0] != "merged"})
+    served = database.execute(_SUBSIDISED).fetchall()
+    without = {person for order, person, held in served if not held and order not in late} - unlinked
+    assert len(served) > 3_000
+    assert without == lacking | ended
+
+
+def test_entitlements_end_where_the_source_says(database, truth):
+    entitlements = ledger(database, "entitlements")
+    rows = values(
+        database,
+        "home_service.entitlement",
+        "valid_until, category, monthly_amount_yuan",
+        [entitlements[p.key][1] for p in truth["entitlement_expired"]],
+    )
+    for piece in truth["entitlement_expired"]:
+        valid_until, category, amount = rows[entitlements[piece.key][1]]
+        assert valid_until is not None and valid_until.isoformat() < (piece.original or "9999")
+        assert category in {"特困", "低保", "低保边缘", "优抚", "80周岁及以上", "家庭养老床位"} and amount > 0
+
+
+def test_an_entitlement_of_nobody_is_quarantined(database, truth):
+    found = ledger(database, "entitlements")
+    marked = {key for key, (outcome, _, reasons, _) in found.items() if reasons == ["orphan:LRBH"]}
+    assert marked == {piece.key for piece in truth["entitlement_elder_unknown"]}
+    assert sum(outcome == "quarantined" for outcome, *_ in found.values()) == len(marked)
+
+
+def test_one_person_has_two_entitlements_at_once_only_where_the_source_granted_two(database, elders, truth):
+    overlapping = database.execute(
+        "with person as (select e.id, coalesce(m.survivor_id, e.id) as person_id from elders.elder e"
+        " left join elders.elder_merge m on m.merged_id = e.id and m.reverted_at is null)"
+        " select distinct pa.person_id from home_service.entitlement a join person pa on pa.id = a.elder_id"
+        " join person pb on pb.person_id = pa.person_id join home_service.entitlement b"
+        " on b.elder_id = pb.id and b.id > a.id"
+        " and daterange(a.valid_from, a.valid_until, '[]') && daterange(b.valid_from, b.valid_until, '[]')"
+    ).fetchall()
+    merged = {p.survivor for p in truth["elder_duplicate"] if elders[p.key][0] == "merged"}
+    doubled = {elders[p.original][1] for p in truth["entitlement_double"] if p.original in merged}
+    assert {row[0] for row in overlapping} == person_of(database, doubled) != set()
+
+
+# --- the bureau's registers ---
+
+
+def due(database: psycopg.Connection, register: str) -> set[str]:
+    """Keys of a register."""
+    rows = database.execute("select register_key from reference.due_register where register_name = %s", [register])
+    return {row[0] for row in rows}
+
+
+def test_institutions_of_register_and_platform(database, truth):
+    register, due_codes = ledger(database, "due_institutions"), due(database, "养老机构备案名册")
+    for piece in truth["register_code_wrong"]:
+        outcome, _, reasons, _ = register[piece.key]
+        assert (outcome, reasons) == ("quarantined", ["credit_code_invalid:统一社会信用代码"])
+    houses = database.execute(
+        "select o.credit_code from institutions.institution i join organizations.organization o"
+        " on o.id = i.organization_id"
+    )
+    here = {row[0] for row in houses}
+    absent = {piece.original for piece in truth["register_institution_absent"]}
+    outside = {piece.original for kind in ("institution_unregistered", "register_code_wrong") for piece in truth[kind]}
+    assert absent and outside
+    assert due_codes - here == absent
+    assert here - due_codes == outside
+
+
+def test_beds_of_register_and_platform(database, truth):
+    beds = database.execute(
+        "select o.credit_code || '/' || g.name || '/' || r.name || '/' || b.name from institutions.bed b"
+        " join institutions.room r on r.id = b.room_id join institutions.building g on g.id = r.building_id"
+        " join institutions.institution i on i.id = b.institution_id"
+        " join organizations.organization o on o.id = i.organization_id"
+    )
+    here, due_beds = {row[0] for row in beds}, due(database, "养老机构床位登记册")
+    assert due_beds - here == {piece.key.replace("|", "/") for piece in truth["register_bed_absent"]} != set()
+    unregistered = {piece.original for piece in truth["institution_unregistered"]}
+    assert {key.split("/")[0] for key in here - due_beds} == unregistered
+
+
+def test_facilities_of_register_and_platform(database, truth):
+    here = {row[0] for row in database.execute("select name from facilities.facility")}
+    absent = {piece.original for piece in truth["register_facility_absent"]}
+    assert due(database, "社区养老服务设施名册") - here == absent != set()
+
+
+def test_register_entries_belong_to_a_county_and_to_a_time(database):
+    rows = database.execute(
+        "select count(*), count(*) filter (where d.level = 'county'), min(due_from), max(due_from)"
+        " from reference.due_register r join reference.division d using (division_code)"
+    ).fetchone()
+    assert rows is not None
+    total, of_counties, first, last = rows
+    assert total == of_counties > 3_000
+    assert first.year < 2010 and last < date(2026, 11, 1)

@@ -192,6 +192,8 @@ def test_a_newer_export_brings_in_what_changed(
 
     new = newer_export(old, tmp_path / "new", elders_sql=change_elders, gongdan_csv=change_orders)
     left, bed = hand_over_a_bed(new / "jigou.xlsx")
+    # The bureau's registers come from elsewhere: this time nobody sent them.
+    (new / "minzheng_mingce.xlsx").unlink()
     with connect(Login.LOADER, settings) as connection:
         # Somebody worked on one of the elders in the app meanwhile.
         connection.execute(
@@ -203,7 +205,10 @@ def test_a_newer_export_brings_in_what_changed(
     by_name = {source.reconciliation.name: source for source in summary.sources}
     assert summary.is_complete and not summary.resumed
     assert by_name["elders"].absent == 1
+    assert by_name["due_institutions"].reconciliation.rows == 0 < by_name["due_institutions"].absent
     with connect(Login.LOADER, settings) as connection:
+        registered = connection.execute("select count(*) from reference.due_register").fetchone()
+        assert registered is not None and registered[0] > 3_000  # nothing is deleted
         one = connection.execute(
             "select name, status, row_version from elders.elder where id = %s", [changed[1]]
         ).fetchone()
@@ -342,6 +347,15 @@ class TestBrokenFiles:
         shutil.copy(demo_installation.legacy_export_dir / "manifest.json", new)
         (new / "pingjia.csv").write_bytes((new / "pingjia.csv").read_bytes() + b"x\r\n")
         with pytest.raises(HuiyangError, match="pingjia.csv is not the file that the export's manifest means"):
+            run_migration(empty_installation, new, None)
+
+    def test_registers_may_be_missing_but_not_where_the_manifest_promises_them(
+        self, empty_installation: Settings, demo_installation: Settings, tmp_path: Path
+    ):
+        new = newer_export(demo_installation.legacy_export_dir, tmp_path / "x")
+        shutil.copy(demo_installation.legacy_export_dir / "manifest.json", new)
+        (new / "minzheng_mingce.xlsx").unlink()
+        with pytest.raises(HuiyangError, match="minzheng_mingce.xlsx is missing"):
             run_migration(empty_installation, new, None)
 
     def test_without_reference_data(self, new_server: Callable[[], Settings], demo_installation: Settings):

@@ -41,6 +41,7 @@ from migration.sample.volumes import VOLUMES
 SEED = 20260930
 LAST_DAY = date(2026, 10, 31)
 Row: TypeAlias = dict[str, str]
+BED_KEY = ["统一社会信用代码", "楼栋", "房间号", "床位号"]
 
 
 class Export:
@@ -73,6 +74,18 @@ class Export:
     def sheet(self, file: str, name: str) -> pd.DataFrame:
         rows = CalamineWorkbook.from_path(self.directory / file).get_sheet_by_name(name).to_python()
         return pd.DataFrame(rows[2:], columns=rows[1])
+
+    def register(self, sheet: str) -> pd.DataFrame:
+        """A register of the bureau."""
+        return self.sheet("minzheng_mingce.xlsx", sheet)
+
+    @cached_property
+    def entitlements(self) -> pd.DataFrame:
+        """With days parsed; without an end the far future."""
+        entitlements = self.csv("butie.csv")
+        entitlements["from"] = pd.to_datetime(entitlements["YXQS"], format="mixed")
+        entitlements["until"] = pd.to_datetime(entitlements["YXQZ"], format="mixed").fillna(pd.Timestamp("2100-01-01"))
+        return entitlements
 
     @cached_property
     def elders(self) -> pd.DataFrame:
@@ -165,11 +178,14 @@ def test_keys_are_unique(export: Export) -> None:
         "jigou.xlsx": ("机构信息", "床位", "工作人员", "入住记录"),
         "jiachuang.xlsx": ("签约", "评估", "设备", "设备绑定"),
         "sheshi.xlsx": ("设施", "日托登记"),
+        "minzheng_mingce.xlsx": ("养老机构备案", "社区设施"),
     }
     for file, sheet in ((file, sheet) for file, names in sheets.items() for sheet in names):
         assert export.sheet(file, sheet).iloc[:, 0].is_unique, sheet
-    for file in ("fuwushang.csv", "fuwurenyuan.csv", "fuwuxiangmu.csv", "pingjia.csv", "zhaopian.csv", "gaojing.csv"):
+    for name in ("fuwushang", "fuwurenyuan", "fuwuxiangmu", "pingjia", "zhaopian", "gaojing", "butie"):
+        file = f"{name}.csv"
         assert export.csv(file).iloc[:, 0].is_unique, file
+    assert not export.register("床位登记").duplicated(BED_KEY).any()
     assert export.vital_signs["CLBH"].is_unique
 
 
@@ -229,6 +245,11 @@ def _denominator(export: Export, of: str) -> int:
         "orders": export.orders["DDBH"].nunique(),
         "photos": len(export.csv("zhaopian.csv")),
         "residencies": len(export.stays),
+        "recipients": _persons(export, _subsidised(export)).nunique(),
+        "entitlements": len(export.entitlements),
+        "institutions": len(export.sheet("jigou.xlsx", "机构信息")),
+        "beds": len(export.sheet("jigou.xlsx", "床位")),
+        "facilities": len(export.sheet("sheshi.xlsx", "设施")),
         "vital signs": len(export.vital_signs),
     }[of]
 
@@ -709,6 +730,126 @@ def test_facilities_stand_at_their_level(export: Export) -> None:
     assert len(counties) == 9
     assert facilities["设施类型"].nunique() == 5
     assert 200 < len(facilities) < 320
+
+
+# --- subsidies ---
+
+
+def _subsidised(export: Export) -> pd.DataFrame:
+    """Services that took place with a subsidy, as they truly were: elders who are not on file left out."""
+    orders = export.orders
+    paid = (orders["BTJE"].astype(float) > 0) & ~orders["DDBH"].isin(export.keys("order_elder_unknown"))
+    return orders[paid].drop_duplicates("DDBH")
+
+
+def _persons(export: Export, rows: pd.DataFrame) -> pd.Series:
+    """`LRBH` of the person's first record."""
+    first = export.true("elder_duplicate").set_index("source_key")["survivor_key"]
+    return rows["LRBH"].map(first).fillna(rows["LRBH"])
+
+
+def _with_entitlements(export: Export) -> pd.DataFrame:
+    """Subsidised services beside all entitlements of their elder; `holds`: on that day."""
+    orders = _subsidised(export).assign(person=lambda rows: _persons(export, rows))
+    # Of turned times the true start is in the truth file.
+    true_start = export.true("order_end_before_start").set_index("source_key")["original_value"]
+    start = pd.to_datetime(orders["DDBH"].map(true_start)).fillna(orders["KSSJ_time"])
+    orders["served"] = start.dt.normalize()
+    granted = export.entitlements.assign(person=lambda rows: _persons(export, rows)).drop(columns="LRBH")
+    joined = orders.merge(granted, on="person", how="left")
+    joined["holds"] = (joined["from"] <= joined["served"]) & (joined["served"] <= joined["until"])
+    return joined
+
+
+def test_whoever_is_subsidised_is_entitled_on_that_day_but_for_the_dirt(export: Export) -> None:
+    services = _with_entitlements(export).groupby("DDBH").agg({"holds": "max", "person": "first", "served": "first"})
+    assert len(services) > 3_000
+    without = services[~services["holds"]]
+    late = without.index.isin(export.keys("order_after_death"))
+    entitlements = export.entitlements.set_index("BTBH")["LRBH"]
+    lacking = export.keys("entitlement_missing")
+    ended = set(entitlements[sorted(export.keys("entitlement_expired"))])
+    # Every service without a valid entitlement is one that the truth names, and each named elder has some.
+    assert set(without.loc[~late, "person"]) == lacking | ended
+    assert not set(entitlements) & lacking
+
+
+def test_nobody_is_entitled_twice_at_once_but_for_the_dirt(export: Export) -> None:
+    granted = export.entitlements.assign(person=lambda rows: _persons(export, rows))
+    granted = granted.sort_values(["person", "from", "BTBH"])
+    earlier_end = granted.groupby("person")["until"].shift()
+    overlapping = granted[earlier_end >= granted["from"]]
+    doubled = export.true("entitlement_double").set_index("source_key")
+    assert set(overlapping["person"]) == set(doubled["original_value"])
+    assert len(overlapping) == len(doubled)
+    first = granted.set_index("BTBH")
+    same = first.loc[doubled["survivor_key"], "person"].to_numpy() == first.loc[doubled.index, "person"].to_numpy()
+    assert same.all()
+    assert set(granted.loc[~granted["LRBH"].isin(export.elders["LRBH"]), "BTBH"]) == export.keys(
+        "entitlement_elder_unknown"
+    )
+
+
+def test_a_month_s_subsidy_stays_below_the_amount_granted(export: Export) -> None:
+    services = _with_entitlements(export).query("holds").drop_duplicates("DDBH")
+    amounts = services["BZED"].str.removesuffix("元/月").astype(float)
+    used = services["BTJE"].astype(float).groupby([services["BTBH"], services["served"].dt.to_period("M")]).sum()
+    granted = amounts.groupby(services["BTBH"]).first()
+    assert (used <= granted[used.index.get_level_values(0)].to_numpy()).all()
+    assert set(granted) >= {60, 100, 200, 300, 600}
+
+
+def test_age_and_family_bed_are_grounds_from_their_day_on(export: Export) -> None:
+    """The share of the amount that is paid, by what holds on the day of the service."""
+    services = _with_entitlements(export).query("holds and DDJE != '0.00'").drop_duplicates("DDBH")
+    share = (services["BTJE"].astype(float) / services["DDJE"].astype(float)).round(2)
+    born = {number: check_id_number(row["SFZH"] or "").birth_date for number, row in _elders_by_number(export).items()}
+    birthday = pd.to_datetime(services["person"].map(born))
+    aged = services["BTLB"] == "6"
+    years = services["served"].dt.year - birthday.dt.year
+    before = services["served"].dt.strftime("%m%d") < birthday.dt.strftime("%m%d")
+    known = aged & birthday.notna() & ~services["person"].isin(export.keys("id_number_checksum"))
+    assert known.sum() > 100 and ((years - before)[known] >= 80).all()
+    assert set(share[aged]) <= {0.19, 0.2, 0.21}
+    contracts = export.sheet("jiachuang.xlsx", "签约").query("建床日期 != ''").set_index("老人编号")
+    by_bed = services[services["BTLB"] == "7"]
+    opened = pd.to_datetime(by_bed["person"].map(contracts["建床日期"]))
+    closed = pd.to_datetime(by_bed["person"].map(contracts["撤床日期"]).replace("", "2100-01-01"))
+    assert len(by_bed) > 100
+    assert ((opened <= by_bed["served"]) & (by_bed["served"] < closed)).all()
+
+
+# --- the bureau's registers ---
+
+
+def test_registers_and_platform_agree_but_for_the_dirt(export: Export) -> None:
+    houses = export.sheet("jigou.xlsx", "机构信息").set_index("机构编号")
+    listed = export.register("养老机构备案")
+    codes, here = set(listed["统一社会信用代码"]), set(houses["统一社会信用代码"])
+    wrong = export.true("register_code_wrong").set_index("source_key")["original_value"]
+    mistyped = listed.set_index("备案编号").loc[wrong.index, "统一社会信用代码"]
+    assert all(uscc_status(code) is UsccStatus.BAD_CHECKSUM for code in mistyped)
+    absent = set(export.true("register_institution_absent")["original_value"])
+    unregistered = export.true("institution_unregistered")
+    assert codes - here == absent | set(mistyped)
+    assert here - codes == set(unregistered["original_value"]) | set(wrong)
+    assert (houses.loc[unregistered["source_key"], "统一社会信用代码"] == list(unregistered["original_value"])).all()
+    assert (houses.loc[unregistered["source_key"], "运营状态"] != "已关停").all()
+    assert len(absent) == 2 and len(unregistered) == 1
+    closed = houses.loc[houses["运营状态"] == "已关停", "统一社会信用代码"]
+    assert set(listed.loc[listed["备案状态"] == "已注销", "统一社会信用代码"]) == set(closed)
+
+    beds = export.sheet("jigou.xlsx", "床位")
+    beds["统一社会信用代码"] = beds["机构编号"].map(houses["统一社会信用代码"])
+    on_platform = set(beds[BED_KEY].agg("|".join, axis=1))
+    in_register = set(export.register("床位登记")[BED_KEY].agg("|".join, axis=1))
+    assert in_register - on_platform == export.keys("register_bed_absent")
+    assert {key.split("|")[0] for key in on_platform - in_register} == set(unregistered["original_value"])
+
+    names = set(export.sheet("sheshi.xlsx", "设施")["设施名称"])
+    assert set(export.register("社区设施")["设施名称"]) - names == set(
+        export.true("register_facility_absent")["original_value"]
+    )
 
 
 # --- vital signs ---
