@@ -23,7 +23,7 @@ PROJECT = Path(__file__).parent
 _YAML_NOTICE = "# Written by `python -m dbt_project.generate`; texts live in column_texts.yml and the app's models.\n"
 _SQL_NOTICE = "-- Written by `python -m dbt_project.generate`.\n"
 #: Logged tables without a model of records: a mart reads their staging view, or nothing does yet.
-_WITHOUT_RECORDS = frozenset({"building", "elder_merge", "room", "service_agreement"})
+_WITHOUT_RECORDS = frozenset({"elder_merge", "service_agreement"})
 
 #: Logged tables of which a model `int_<table>_spell` lays out over which months they hold, with all their columns.
 _WITH_SPELLS = frozenset({"facility", "institution"})

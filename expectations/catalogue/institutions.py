@@ -74,6 +74,15 @@ def _permit(kind: str) -> str:
     )
 
 
+#: Organizations that an outside register of institutions names, by credit code or 机构码, as due at the period's end.
+_REGISTERED = " union ".join(
+    "select organization.id as organization_id from {records}.int_organization as organization"
+    f" inner join {{records}}.int_due_register as due on due.register_key = organization.{code}"
+    f" where due.theme = '{Theme.INSTITUTION}' and due.due_from <= {{period_end}}"
+    " and (due.due_until is null or due.due_until >= {period_end})"
+    for code in ("credit_code", "organization_code")
+)
+
 INSTITUTION = Subject(
     table="institution",
     prefix="INS",
@@ -83,7 +92,22 @@ INSTITUTION = Subject(
     has_own_division=True,
     lookups=(
         DIVISION,
-        parent("organization", "organization_id", "organization", ("division_code", "status")),
+        parent(
+            "organization",
+            "organization_id",
+            "organization",
+            ("division_code", "status", "credit_code", "organization_code"),
+        ),
+        Lookup(
+            {"is_registered": "registered.organization_id is not null"},
+            f"left join ({_REGISTERED}) as registered on registered.organization_id = record.organization_id",
+        ),
+        Lookup(
+            {"county_has_register": "covered.county_code is not null"},
+            "left join (select distinct institution.county_code from {records}.int_institution as institution"
+            f" inner join ({_REGISTERED}) as listed on listed.organization_id = institution.organization_id)"
+            " as covered on covered.county_code = record.county_code",
+        ),
         repeated("institution", ("organization_id",), "organization_repeated"),
         Lookup(
             {

@@ -109,7 +109,7 @@ def _institution_sheet(
         new_codes,
     )
     closed = np.concatenate([institutions.closed[known], np.full(further, np.datetime64("NaT", "D"))])
-    licensed = institutions.founded[known] + random.integers(20, 200, len(known))
+    licensed = institutions.founded[known] + random.integers(20, 56, len(known))
     counties = np.concatenate([institutions.county[known], county])
     columns: dict[str, Column | list[str]] = {
         "备案编号": pa.concat_arrays([numbers, new_numbers]),

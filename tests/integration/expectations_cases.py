@@ -424,6 +424,11 @@ def _absent(world: World) -> None:
     world.new("due_register", register_key="52440802MISSING001")
 
 
+def _unregistered(world: World) -> None:
+    world.institution_apart()
+    world.rows["due_register"].pop()
+
+
 def _odd_registry(world: World) -> None:
     world.new("due_register", theme="健康", register_key="x")
 
@@ -638,6 +643,7 @@ _SPECIFIC: dict[str, Case] = {
     "DUE-01": new("due_register", due_until=date(2019, 1, 1)),
     "DUE-02": case(_odd_registry),
     "DUE-03": case(_absent),
+    "DUE-04": case(_unregistered),
 }  # fmt: skip
 
 #: Cases of generic rules that need more than one changed column.

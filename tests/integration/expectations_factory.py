@@ -25,7 +25,7 @@ PERIOD, PERIOD_END, AS_OF = "2026-10", date(2026, 10, 31), date(2026, 11, 5)
 VILLAGE, TOWN, OTHER_COUNTY = "440802001001", "440802001000", "440882001001"
 #: Keys of one world: first key … + KEYS - 1.
 KEYS = 1000
-_TABLES = sorted({subject.table for subject in SUBJECTS} | {"service_item"})
+_TABLES = sorted({subject.table for subject in SUBJECTS} | {"service_item", "building", "room"})
 Row = dict[str, Any]
 
 
@@ -59,6 +59,8 @@ class World:
         self.institution = self.new("institution", organization_id=self.institution_org["id"])
         for kind in ("institution_filing", "fire", "food"):
             self.new("qualification", organization_id=self.institution_org["id"], kind=kind)
+        self.building = self.new("building")
+        self.room = self.new("room")
         self.bed = self.new("bed", status="occupied")
         self.free_bed = self.new("bed")
         self.stay = self.new(
@@ -101,6 +103,8 @@ class World:
         self.new("vital_sign", kind="heart_rate", value_1=75)
         self.new("vital_sign", kind="blood_pressure", value_1=130, value_2=80, device_id=self.meter["id"])
         self.new("due_register")
+        bed_place = f"{self.building['name']}/{self.room['name']}/{self.bed['name']}"
+        self.new("due_register", register_key=f"{self.institution_org['credit_code']}/{bed_place}")
 
     def new(self, table: str, **changes: Any) -> Row:
         """Adds a record with defaults that break no rule; a key given stays."""
@@ -203,8 +207,9 @@ class World:
         }  # fmt: skip
 
     def institution_apart(self, **changes: Any) -> Row:
-        """A further institution with an organization and permits of its own, without beds."""
+        """A further institution with an organization, permits and a registration of its own, without beds."""
         organization = self.organization("institution")
+        self.new("due_register", register_key=organization["credit_code"])
         for kind in ("institution_filing", "fire", "food"):
             self.new("qualification", organization_id=organization["id"], kind=kind)
         return self.new("institution", **{"organization_id": organization["id"]} | changes)
@@ -215,9 +220,15 @@ class World:
             "issued_on": date(2024, 1, 1), "expires_on": date(2028, 12, 31),
         }  # fmt: skip
 
+    def _building(self, key: int, serial: int) -> Row:
+        return {"institution_id": self.institution["id"], "name": f"{serial}栋"}
+
+    def _room(self, key: int, serial: int) -> Row:
+        return {"building_id": self.building["id"], "floor": 3, "name": f"30{serial}"}
+
     def _bed(self, key: int, serial: int) -> Row:
         return {
-            "institution_id": self.institution["id"], "room_id": self.first_key, "bed_code": f"440802C{key:06d}0",
+            "institution_id": self.institution["id"], "room_id": self.room["id"], "bed_code": f"440802C{key:06d}0",
             "name": f"{serial}", "kind": "nursing", "status": "free", "opened_on": date(2016, 2, 1),
         }  # fmt: skip
 
