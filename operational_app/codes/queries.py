@@ -96,7 +96,8 @@ def find_rows(session: Session, kind: SubjectKind, keys: Sequence[int], scope: S
 def _row(kind: SubjectKind, row: Any) -> SubjectRow:
     if kind is not SubjectKind.BED:
         return SubjectRow(kind, row.id, row.name or "未登记姓名", None, row.division_code, row.code)
-    place = f"{row.building} {row.floor} 层 {row.room} 房 {row.name}"
+    bed = row.name if row.name.endswith("床") else f"{row.name} 床"
+    place = f"{row.building} {row.floor} 层 {row.room} 房 {bed}"
     return SubjectRow(kind, row.id, place, row.house or _OUTSIDE, row.division_code, row.code)
 
 
@@ -188,9 +189,13 @@ def history_of(session: Session, kind: SubjectKind, key: int) -> list[History]:
 
 
 def legacy_numbers_of(session: Session, kind: SubjectKind, key: int) -> list[str]:
-    """Numbers of the old platform that mean this thing."""
-    statement = select(LegacyCode.legacy_code).where(getattr(LegacyCode, SUBJECTS[kind].column) == key)
-    return list(session.scalars(statement.order_by(LegacyCode.legacy_code)))
+    """Numbers of the old platform that mean this thing; of an elder, those of merged duplicates too."""
+    column = getattr(LegacyCode, SUBJECTS[kind].column)
+    is_meant = column == key
+    if kind is SubjectKind.ELDER:
+        merged = select(ElderMerge.merged_id).where(ElderMerge.survivor_id == key, ElderMerge.reverted_at.is_(None))
+        is_meant = or_(is_meant, column.in_(merged))
+    return list(session.scalars(select(LegacyCode.legacy_code).where(is_meant).order_by(LegacyCode.legacy_code)))
 
 
 def profile_of(session: Session, organization_id: int) -> int | None:

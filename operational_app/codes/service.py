@@ -26,6 +26,7 @@ from operational_app.codes.models import (
     SubjectKind,
 )
 from operational_app.codes.rules import MOST_FAILED_SCANS, SCAN_WINDOW, as_printed, kind_of
+from operational_app.elders.models import ElderMerge
 
 
 class CodeTaken(Exception):
@@ -260,16 +261,24 @@ def resolve(session: Session, given: str) -> tuple[SubjectKind, int] | None:
         return None
     column = getattr(IssuedCode, SUBJECTS[kind].column)
     key = session.scalar(select(column).where(IssuedCode.code == as_printed(given), IssuedCode.revoked_at.is_(None)))
-    return None if key is None else (kind, key)
+    return None if key is None else (kind, _as_of_today(session, kind, key))
 
 
 def resolve_legacy(session: Session, kind: SubjectKind, given: str) -> int | None:
     """The thing that had this number on the old platform, if the scope sees it."""
     column = getattr(LegacyCode, SUBJECTS[kind].column)
-    found: int | None = session.scalar(
-        select(column).where(LegacyCode.kind == kind, LegacyCode.legacy_code == given.strip())
+    key = session.scalar(select(column).where(LegacyCode.kind == kind, LegacyCode.legacy_code == given.strip()))
+    return None if key is None else _as_of_today(session, kind, key)
+
+
+def _as_of_today(session: Session, kind: SubjectKind, key: int) -> int:
+    """A duplicate elder that was merged stands for the record that was kept, as long as the merge holds."""
+    if kind is not SubjectKind.ELDER:
+        return key
+    survivor = session.scalar(
+        select(ElderMerge.survivor_id).where(ElderMerge.merged_id == key, ElderMerge.reverted_at.is_(None))
     )
-    return found
+    return key if survivor is None else survivor
 
 
 def count_scan(session: Session, account_id: int, now: datetime) -> bool:

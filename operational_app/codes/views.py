@@ -30,7 +30,7 @@ FILTERS = (
     KindFilter("kind", "编码类型", tuple((kind.value, kind.label) for kind in SubjectKind)),
     ChoiceFilter("state", "赋码情况", tuple((state.value, label) for state, label in queries.STATE_LABELS)),
     DivisionFilter("division", "所在地"),
-    TextFilter("name", "机构名称", placeholder="机构码、床位码可用；名称、拼音或首字母"),
+    TextFilter("name", "机构名称", placeholder="名称、拼音或首字母"),
     TextFilter("code", "编码", placeholder="现编码，或旧平台编号"),
 )
 

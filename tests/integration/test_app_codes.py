@@ -386,6 +386,19 @@ class TestManaging:
         assert f'href="/codes/bed/{bed}"' in staff.get(f"/codes/list?kind=bed&name={name}").text
 
     @pytest.mark.feature(30)
+    def test_code_and_old_number_of_a_merged_duplicate_lead_to_the_record_that_was_kept(self, staff, records):
+        kept, merged = records.elder("东方同", CHIKAN), records.elder("东方同", CHIKAN)
+        old_code, old_number = issue(staff, "elder", merged), unique("LR440802")
+        records.insert("codes.legacy_code", kind="elder", legacy_code=old_number, elder_id=merged)
+        assert staff.get(f"/c/{old_code}").headers["location"] == f"/elders/{merged}"
+        records.insert(
+            "elders.elder_merge", survivor_id=kept, merged_id=merged, merged_at=date(2025, 1, 1), reason="同一人"
+        )
+        assert staff.get(f"/c/{old_code}").headers["location"] == f"/elders/{kept}"
+        assert f'href="/codes/elder/{kept}"' in staff.get(f"/codes/list?kind=elder&code={old_number}").text
+        assert f"旧平台编号：{old_number}" in staff.get(f"/codes/elder/{kept}").text
+
+    @pytest.mark.feature(30)
     def test_all_of_a_query_are_coded_at_once_but_the_dead_and_the_doubles(self, app, records):
         town = "440803002000"
         people = [records.elder("东方批", town) for _ in range(5)]
