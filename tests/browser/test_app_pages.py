@@ -362,11 +362,48 @@ def test_who_was_revoked_is_out_of_the_cockpits_at_once(site: Site) -> None:
         expect(page.get_by_role("heading", name="登录")).to_be_visible()
 
 
+@pytest.mark.feature(30)
+def test_a_code_is_issued_printed_scanned_by_a_stranger_and_replaced(
+    site: Site, staff: str, people: dict[str, int]
+) -> None:
+    key = people["澹台玉兰"]
+    with site.page() as page:
+        sign_in(page, staff)
+        page.goto(f"/elders/{key}")
+        card = page.get_by_role("region", name="长者码")
+        card.get_by_role("button", name="赋码").click()
+        code = page.locator(".code.fw-bold").inner_text()
+        expect(page.get_by_role("img", name=f"长者码 {code} 的二维码")).to_be_visible()
+        page.goto("/codes/list?kind=elder&state=current")
+        page.get_by_label("编码", exact=True).fill(code)
+        page.get_by_role("button", name="查询", exact=True).click()
+        page.get_by_label("全选本页").check()
+        with page.expect_download() as printed:
+            page.get_by_role("button", name="打印所选").click()
+        assert printed.value.suggested_filename.startswith("长者码标签-")
+    with site.page(PHONE) as phone:
+        phone.goto(f"/c/{code}")
+        expect(phone.get_by_role("heading", name="登录")).to_be_visible()
+        assert code not in phone.locator("main, form").first.inner_text()
+        phone.get_by_label("用户名").fill(staff)
+        phone.get_by_label("密码").fill(PASSWORD)
+        phone.get_by_label("密码").press("Enter")
+        expect(phone.get_by_role("heading", level=1, name="澹台玉兰")).to_be_visible()
+        card = phone.get_by_role("region", name="长者码")
+        card.get_by_text("补发", exact=True).click()
+        card.get_by_label("补发原因").select_option(label="遗失补发")
+        card.get_by_role("button", name="确认补发，原编码立即失效").click()
+        expect(phone.get_by_role("cell", name="已补发新码")).to_be_visible()
+        phone.goto(f"/c/{code}")
+        expect(phone.get_by_role("heading", name="无法打开")).to_be_visible()
+        site.expect_fault("404")
+
+
 def test_on_a_phone(site: Site, staff: str, people: dict[str, int]) -> None:
     with site.page(PHONE) as page:
         sign_in(page, staff)
         paths = ["/", "/elders/list", f"/elders/{people['澹台福海']}", "/institutions/list", "/orders/list", "/quality"]
-        for path in paths:
+        for path in [*paths, "/codes/list", f"/codes/elder/{people['澹台福海']}"]:
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
         menu = page.get_by_role("navigation", name="主菜单")
@@ -393,7 +430,8 @@ def test_by_keyboard_and_with_labels(site: Site, staff: str, people: dict[str, i
         page.keyboard.type("澹台")
         page.keyboard.press("Enter")
         expect(page.get_by_role("link", name="澹台福海")).to_be_visible()
-        for path in ("/elders/list", "/institutions/list", "/orders/list", "/quality", f"/elders/{people['澹台福海']}"):
+        places = ("/elders/list", "/institutions/list", "/orders/list", "/quality", "/codes/list")
+        for path in (*places, f"/elders/{people['澹台福海']}", f"/codes/elder/{people['澹台福海']}"):
             page.goto(path)
             nameless = page.evaluate(
                 """() => [...document.querySelectorAll("input:not([type=hidden]), select, button, a")]
