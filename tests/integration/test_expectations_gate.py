@@ -22,6 +22,7 @@ from tests.integration.expectations_cases import _GENERIC, _SPECIFIC, CASES, CAT
 from tests.integration.expectations_factory import (
     AS_OF,
     KEYS,
+    OTHER_COUNTY,
     PERIOD,
     PERIOD_END,
     World,
@@ -159,6 +160,22 @@ def test_record_completeness_comes_from_the_register(spoiled: Judged) -> None:
     rows = [row for row in spoiled.result.theme_results if row["record_due_count"] is not None]
     absent = {(row["theme"], (row["record_due_count"] or 0) - (row["record_present_count"] or 0)) for row in rows}
     assert {key for key in absent if key[1]} == {("养老机构", 1), ("健康", 1)}
+
+
+def test_the_register_is_asked_about_the_period_s_end_and_the_own_county(judge: Judge) -> None:
+    revoked, by_code, elsewhere, moved_bed = (World(number) for number in range(4))
+    revoked.institution_apart()
+    revoked.rows["due_register"][-1]["due_until"] = date(2026, 10, 30)
+    institution = by_code.institution_apart()
+    entry = by_code.rows["due_register"][-1]
+    [owner] = [row for row in by_code.rows["organization"] if row["id"] == institution["organization_id"]]
+    entry["register_key"] = owner["organization_code"]
+    # No register has come from that county: whether its institutions are registered is not known.
+    elsewhere.institution_apart(division_code=OTHER_COUNTY)
+    elsewhere.rows["due_register"].pop()
+    moved_bed.bed["name"] = "99"
+    judged = judge("gate_register", [revoked, by_code, elsewhere, moved_bed])
+    assert [judged.rules_broken(number) for number in range(4)] == [{"DUE-04"}, set(), {"INS-18"}, {"DUE-03"}]
 
 
 def test_without_a_register_completeness_cannot_be_shown(judge: Judge) -> None:
