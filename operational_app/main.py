@@ -30,6 +30,10 @@ from operational_app.identity import views as identity_views
 from operational_app.inbox import pages as inbox_pages
 from operational_app.institutions import pages as institution_pages
 from operational_app.institutions.views import InstitutionView
+from operational_app.openid import admin_pages as openid_admin_pages
+from operational_app.openid import pages as openid_pages
+from operational_app.openid import upstream_pages
+from operational_app.openid import views as openid_views
 from operational_app.organizations import views as organizations
 from operational_app.web.back_office import BackOffice
 from operational_app.web.cache import TimedCache
@@ -45,6 +49,9 @@ ROUTERS = (
     identity_pages.router,
     own_pages.router,
     admin_pages.router,
+    openid_pages.router,
+    openid_admin_pages.router,
+    upstream_pages.router,
     workbench_pages.router,
     elder_pages.router,
     institution_pages.router,
@@ -67,6 +74,7 @@ LISTS = (
     identity_views.RoleView,
     identity_views.GroupView,
     identity_views.ResourceView,
+    openid_views.ApplicationView,
 )
 
 

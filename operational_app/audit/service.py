@@ -36,6 +36,15 @@ class Act(StrEnum):
     GROUP_CHANGE = "group_change"
     DEPARTMENT_CHANGE = "department_change"
     MENU_CHANGE = "menu_change"
+    APPLICATION_CHANGE = "application_change"  # an application that signs in here, its roles, its secret
+    APPLICATION_SIGN_IN = "application_sign_in"  # somebody is let into such an application
+    IDENTITY_LINK = "identity_link"  # a person elsewhere is tied to an account
+    IDENTITY_UNLINK = "identity_unlink"
+    RESIDENCY_CHANGE = "residency_change"
+    BED_CHANGE = "bed_change"
+    AGREEMENT_CHANGE = "agreement_change"
+    INSTITUTION_CHANGE = "institution_change"
+    STAFF_CHANGE = "staff_change"
 
 
 class Outcome(StrEnum):

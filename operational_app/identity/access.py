@@ -41,6 +41,7 @@ class Resource(StrEnum):
     GROUPS = "groups"
     ROLES = "roles"  # say what a role may open
     MENU = "menu"  # names, order and links of the menu
+    APPLICATIONS = "applications"  # other applications that sign in here
 
 
 #: Cockpits have their own README on addresses; the overview is where everybody starts.
@@ -49,7 +50,14 @@ OVERVIEW_COCKPIT = f"{COCKPIT_PATH}/superset/dashboard/overview/"
 
 #: The administrators' own: no business role holds any of them.
 ADMINISTRATIVE = frozenset(
-    {Resource.DEPARTMENTS, Resource.GROUPS, Resource.ROLES, Resource.MENU, Resource.COCKPIT_ADMINISTRATION}
+    {
+        Resource.DEPARTMENTS,
+        Resource.GROUPS,
+        Resource.ROLES,
+        Resource.MENU,
+        Resource.APPLICATIONS,
+        Resource.COCKPIT_ADMINISTRATION,
+    }
 )
 
 
@@ -105,6 +113,7 @@ BUILTIN_RESOURCES = (
     _page(Resource.GROUPS, "用户组", "按组统一授予角色", "/groups/list", "fa-user-group"),
     _page(Resource.ROLES, "角色配置", "角色可以打开哪些资源", "/roles/list", "fa-user-shield"),
     _page(Resource.MENU, "资源配置", "菜单名称、顺序、显示与外部链接", "/resources/list", "fa-list-check"),
+    _page(Resource.APPLICATIONS, "应用管理", "登记单点登录的第三方应用及其角色", "/applications/list", "fa-plug"),
     _action(Resource.ELDER_NUMBERS, "查看老人完整证件号、电话、住址", "每次查看记入审计日志"),
     _action(Resource.ELDER_HEALTH, "查看老人健康信息", "病史、能力评估、体征"),
     _action(Resource.QUALITY_REPORTS, "下载质量报告", "HTML、PDF 与 Excel"),
@@ -141,6 +150,7 @@ BUILTIN_ROLES = (
                 Resource.ACCOUNT_CHANGES,
                 Resource.DEPARTMENTS,
                 Resource.MENU,
+                Resource.APPLICATIONS,
             }
         ),
         Duty.SYSTEM,

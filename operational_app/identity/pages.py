@@ -25,6 +25,7 @@ from operational_app.web.gate import (
     sign_in_address,
 )
 from operational_app.web.look import asset
+from operational_app.web.onward import onward
 from operational_app.web.services import now, page, remote_address, services, session
 
 router = APIRouter()
@@ -37,8 +38,8 @@ _REFUSED = f"用户名或密码不正确，或者账号已暂时锁定。连续�
 
 
 @router.get(SIGN_IN_PATH)
-def sign_in_page(request: Request, next: str = "/", expired: str = "") -> Response:
-    if request.state.actor is not None:
+def sign_in_page(request: Request, next: str = "/", expired: str = "", again: str = "") -> Response:
+    if request.state.actor is not None and not again:
         return RedirectResponse(safe_target(next), status_code=302)
     notice = "登录已超时或已退出，请重新登录。" if expired else ""
     return page(request, "identity/sign_in.html", title="登录", next=safe_target(next), notice=notice, error="")
@@ -64,7 +65,7 @@ def sign_in(
         )  # fmt: skip
     if request.state.actor is not None:  # somebody else's session in the same browser ends
         sessions.sign_out(session(request), request.state.actor, now(), remote_address(request))
-    response = RedirectResponse(safe_target(next), status_code=303)
+    response = onward(request, safe_target(next))
     response.set_cookie(
         SESSION_COOKIE, token, max_age=int(LASTS_FOR.total_seconds()), secure=True, httponly=True, samesite="lax",
         path="/",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from operational_app.audit.service import Act, Outcome, record
@@ -116,12 +116,25 @@ def find_actor(session: Session, token: str, now: datetime, *, in_use: bool = Tr
         session: under AS_IDENTITY.
         in_use: the request is a person's doing, so that the idle time starts anew; false for a page's own polling.
     """
+    return _find_actor(session, SignInSession.token_sha256 == _digest(token), now, in_use=in_use)
+
+
+def find_actor_of_session(session: Session, session_id: int, now: datetime) -> Actor | None:
+    """Whose sign-in session it is, as `find_actor`; looking does not prolong it.
+
+    Args:
+        session: under AS_IDENTITY, or under the scope of the session's own account.
+    """
+    return _find_actor(session, SignInSession.id == session_id, now, in_use=False)
+
+
+def _find_actor(session: Session, which: ColumnElement[bool], now: datetime, *, in_use: bool) -> Actor | None:
     row = session.execute(
         select(SignInSession, Account, Department)
         .join(Account, Account.id == SignInSession.account_id)
         .outerjoin(Department, Department.id == Account.department_id)
         .where(
-            SignInSession.token_sha256 == _digest(token),
+            which,
             SignInSession.ended_at.is_(None),
             SignInSession.last_seen_at > now - IDLE_FOR,
             SignInSession.started_at > now - LASTS_FOR,
@@ -235,20 +248,34 @@ def sign_in(
         if needs_rehash(attempt.password_hash):
             values["password_hash"] = hash_password(password)
         session.execute(update(Account).where(Account.id == attempt.account_id).values(values))
-        token = secrets.token_urlsafe(32)
-        session.add(
-            SignInSession(
-                account_id=attempt.account_id, token_sha256=_digest(token), started_at=now, last_seen_at=now,
-                remote_address=remote_address, browser=browser,
-            )
-        )  # fmt: skip
-        session.add(
-            SignInAttempt(
-                account_id=attempt.account_id, outcome=Outcome.SUCCESS, remote_address=remote_address, browser=browser
-            )
+        return start_session(session, attempt.account_id, now, remote_address, browser)
+
+
+def start_session(
+    session: Session, account_id: int, now: datetime, remote_address: str | None, browser: str | None, **how: object
+) -> str:
+    """Signs somebody in whose identity is proven.
+
+    Args:
+        session: under AS_IDENTITY.
+        how: what the audit trail says of the proof, where it is not the password.
+
+    Returns:
+        The session's token, for the cookie.
+    """
+    token = secrets.token_urlsafe(32)
+    browser = browser[:_LONGEST_BROWSER] if browser else None
+    session.add(
+        SignInSession(
+            account_id=account_id, token_sha256=_digest(token), started_at=now, last_seen_at=now,
+            remote_address=remote_address, browser=browser,
         )
-        record(session, Act.SIGN_IN, account_id=attempt.account_id, remote_address=remote_address)
-        return token
+    )  # fmt: skip
+    session.add(
+        SignInAttempt(account_id=account_id, outcome=Outcome.SUCCESS, remote_address=remote_address, browser=browser)
+    )
+    record(session, Act.SIGN_IN, account_id=account_id, remote_address=remote_address, details=how)
+    return token
 
 
 def sign_out(session: Session, actor: Actor, now: datetime, remote_address: str | None) -> None:

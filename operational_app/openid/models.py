@@ -51,7 +51,7 @@ class Application(Identified, Base):
 
 
 class ApplicationRole(Identified, Base):
-    """A role within an application, by the application's own code; what it opens there is the application's business."""
+    """A role within an application, by the application's own code; what it opens there is the application's affair."""
 
     __tablename__ = "application_role"
     __table_args__ = (UniqueConstraint("application_id", "code"), {"schema": "identity"})

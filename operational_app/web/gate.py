@@ -1,8 +1,10 @@
 """The gate in front of every page: who asks, under which scope, is the form ours, and is the answer safe to show.
 
-Order of a request: static files pass; the session's cookie becomes an actor; without one only the sign-in page and
-the front door's question are open; a request that changes something must carry a form token; then the page works in
-one transaction under the actor's scope, committed before the first byte of a good answer leaves, rolled back otherwise.
+Order of a request: static files pass; the session's cookie becomes an actor; without one only the sign-in page, the
+front door's question and the doors of sign-in across applications are open; a request that changes something must carry
+a form token; then the page works in one transaction under the actor's scope, committed before the first byte of a good
+answer leaves, rolled back otherwise. What other applications ask for by themselves (MACHINE_PATHS) is apart: they have
+no browser, so neither session nor form counts there, and what they may know depends on the secret or token they show.
 """
 
 from __future__ import annotations
@@ -36,8 +38,31 @@ CHECK_PATH = "/auth/check"
 ICON_PATH = "/favicon.ico"
 OWN_PASSWORD_PATH = "/me/password"
 SIGN_OUT_PATH = "/sign-out"
+AUTHORIZE_PATH = "/oauth/authorize"
+END_SESSION_PATH = "/oauth/logout"
+UPSTREAM_PATH = "/sign-in/upstream"
+UPSTREAM_CALLBACK_PATH = "/sign-in/upstream/callback"
 #: Open without a session. Everything else is shut, whatever is added later.
-OPEN_PATHS = frozenset({SIGN_IN_PATH, CHECK_PATH, ICON_PATH})
+OPEN_PATHS = frozenset(
+    {
+        SIGN_IN_PATH,
+        CHECK_PATH,
+        ICON_PATH,
+        AUTHORIZE_PATH,
+        END_SESSION_PATH,
+        UPSTREAM_PATH,
+        UPSTREAM_CALLBACK_PATH,
+    }
+)
+DISCOVERY_PATH = "/.well-known/openid-configuration"
+KEYS_PATH = "/oauth/jwks"
+TOKEN_PATH = "/oauth/token"
+USERINFO_PATH = "/oauth/userinfo"
+#: Asked by other applications, not by browsers of users: nobody is signed in there, whatever cookie comes along.
+MACHINE_PATHS = frozenset({DISCOVERY_PATH, KEYS_PATH, TOKEN_PATH, USERINFO_PATH})
+#: Answers without a form. They get no form cookie: a browser that another site sends here shows none (it is `strict`),
+#: and a new one would break the forms of its other tabs.
+_WITHOUT_FORM = MACHINE_PATHS | {CHECK_PATH, AUTHORIZE_PATH, UPSTREAM_PATH}
 #: Where somebody with a one-time password may go.
 _OPEN_BEFORE_OWN_PASSWORD = frozenset({OWN_PASSWORD_PATH, SIGN_OUT_PATH, ICON_PATH})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -100,22 +125,30 @@ class _Passage:
     async def run(self) -> None:
         request, state = self._request, self._request.state
         state.services, state.actor = self._services, None  # an error page needs them, whatever fails
-        token = request.cookies.get(SESSION_COOKIE)
+        is_machine = request.url.path in MACHINE_PATHS
+        token = None if is_machine else request.cookies.get(SESSION_COOKIE)
         actor = await run_sync(self._find_actor, token) if token else None
         if not self._has_form_cookie:
             self._form_cookie = new_form_cookie()
         state.actor = actor
         state.session_token = token if actor else None
         state.csrf_token = form_token(self._services.form_key, self._form_cookie, state.session_token)
-        if actor is None and request.url.path not in OPEN_PATHS:
+        if actor is None and not is_machine and request.url.path not in OPEN_PATHS:
             await self._answer(_ask_to_sign_in(request, was_signed_in=bool(token)))
             return
         if actor and actor.must_change_password and request.url.path not in _OPEN_BEFORE_OWN_PASSWORD:
             await self._answer(_ask_for_own_password(request))
             return
-        if request.method not in _SAFE_METHODS and not await self._form_is_ours():
-            await self._answer(self._refuse(request))
-            return
+        if request.method not in _SAFE_METHODS:
+            if is_machine:
+                body = await self._read_body()
+                if body is None:
+                    await self._answer(JSONResponse({"error": "invalid_request"}, status_code=413))
+                    return
+                self._receive = _replay(body, self._receive)
+            elif not await self._form_is_ours():
+                await self._answer(self._refuse(request))
+                return
         session = self._services.database.session(actor.scope if actor else ScopeSetting())
         state.session = session
         started = False
@@ -188,7 +221,7 @@ class _Passage:
         headers = MutableHeaders(scope=message)
         for name, value in _SECURITY_HEADERS.items():
             headers.setdefault(name, value)
-        if not self._has_form_cookie and self._request.url.path != CHECK_PATH:
+        if not self._has_form_cookie and self._request.url.path not in _WITHOUT_FORM:
             cookie = Response()
             cookie.set_cookie(FORM_COOKIE, self._form_cookie, secure=True, httponly=True, samesite="strict", path="/")
             headers.append("set-cookie", cookie.headers["set-cookie"])
@@ -228,13 +261,19 @@ def _ask_for_own_password(request: Request) -> Response:
     return RedirectResponse(OWN_PASSWORD_PATH, status_code=303)
 
 
-def sign_in_address(target: str, *, was_signed_in: bool = False) -> str:
-    """The sign-in page that leads on to `target`, a path of ours."""
+def sign_in_address(target: str, *, was_signed_in: bool = False, again: bool = False) -> str:
+    """The sign-in page that leads on to `target`, a path of ours.
+
+    Args:
+        again: the page is shown to somebody who is signed in, too.
+    """
     parts = []
     if target not in ("", "/"):
         parts.append(f"next={quote(target, safe='')}")
     if was_signed_in:
         parts.append("expired=1")
+    if again:
+        parts.append("again=1")
     return SIGN_IN_PATH + (f"?{'&'.join(parts)}" if parts else "")
 
 

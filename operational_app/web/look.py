@@ -13,7 +13,7 @@ from operational_app.web import formats
 from operational_app.web.filters import division_choices
 from operational_app.web.forms import csrf_input
 from operational_app.web.menu import menu_of
-from operational_app.web.services import actor
+from operational_app.web.services import actor, services
 
 _APP = Path(__file__).parent.parent
 #: The shared ones, then each area's; an area's templates stand in a folder of its name.
@@ -39,6 +39,7 @@ def dress_environment(environment: Environment) -> None:
         asset=asset,
         menu_of=menu_of,
         csrf_input=csrf_input,
+        has_upstream=lambda request: bool(services(request).settings.upstream_issuer),
         division_choices=lambda request, raw: division_choices(actor(request).scope, raw),
     )
     environment.filters.update(

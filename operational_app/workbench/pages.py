@@ -12,9 +12,10 @@ from huiyang.divisions import DivisionLevel, division_tree
 from operational_app.identity.access import Resource
 from operational_app.inbox.models import Violation
 from operational_app.inbox.queries import LANES, STATES, latest_release
+from operational_app.openid.provider import applications_of
 from operational_app.web.counting import MOST_LISTED, count_up_to
 from operational_app.web.filters import divisions_in_scope
-from operational_app.web.menu import menu_of
+from operational_app.web.menu import MenuItem, menu_of
 from operational_app.web.rights import pages_of
 from operational_app.web.scoping import in_scope
 from operational_app.web.services import actor, now, page, services, session, today
@@ -45,7 +46,20 @@ def workbench(request: Request) -> HTMLResponse:
         greeting=greeting(now()),
         figures=figures.value,
         figures_at=figures.at,
-        applications=[item for item in menu_of(request) if item.url != "/"],
+        applications=[
+            *(item for item in menu_of(request) if item.url != "/"),
+            *(
+                MenuItem(
+                    found.client_id,
+                    found.name,
+                    found.description,
+                    f"fa-solid {found.icon}",
+                    found.home_url or "/",
+                    is_application=True,
+                )
+                for found in applications_of(work, who)
+            ),
+        ],
         release=release,
         lanes=LANES,
         states=STATES,
