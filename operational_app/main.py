@@ -30,6 +30,8 @@ from operational_app.identity import views as identity_views
 from operational_app.inbox import pages as inbox_pages
 from operational_app.institutions import pages as institution_pages
 from operational_app.institutions.views import InstitutionView
+from operational_app.joining import pages as joining_pages
+from operational_app.joining.views import JoinView
 from operational_app.openid import admin_pages as openid_admin_pages
 from operational_app.openid import pages as openid_pages
 from operational_app.openid import upstream_pages
@@ -48,6 +50,7 @@ _FIGURES_KEPT_FOR = timedelta(minutes=10)
 ROUTERS = (
     identity_pages.router,
     own_pages.router,
+    joining_pages.router,
     admin_pages.router,
     openid_pages.router,
     openid_admin_pages.router,
@@ -69,6 +72,7 @@ LISTS = (
     organizations.ProviderView,
     home_service.OrderView,
     CodesView,
+    JoinView,
     identity_views.AccountView,
     identity_views.DepartmentView,
     identity_views.RoleView,

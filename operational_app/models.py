@@ -12,12 +12,14 @@ from operational_app.home_service import models as home_service
 from operational_app.identity import models as identity
 from operational_app.inbox import models as inbox
 from operational_app.institutions import models as institutions
+from operational_app.joining import models as joining
 from operational_app.openid import models as openid
 from operational_app.organizations import models as organizations
 from operational_app.reference import models as reference
+from operational_app.workbench import models as workbench
 from operational_app.workforce import models as workforce
 
 __all__ = [
     "assessments", "audit", "codes", "devices", "elders", "facilities", "family_beds", "health", "home_service",
-    "identity", "inbox", "institutions", "openid", "organizations", "reference", "workforce",
+    "identity", "inbox", "institutions", "joining", "openid", "organizations", "reference", "workbench", "workforce",
 ]  # fmt: skip

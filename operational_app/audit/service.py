@@ -40,6 +40,11 @@ class Act(StrEnum):
     APPLICATION_SIGN_IN = "application_sign_in"  # somebody is let into such an application
     IDENTITY_LINK = "identity_link"  # a person elsewhere is tied to an account
     IDENTITY_UNLINK = "identity_unlink"
+    REGISTER = "register"
+    JOIN = "join"
+    FILE_READ = "file_read"
+    ORGANIZATION_CHANGE = "organization_change"
+    ANNOUNCE = "announce"
     RESIDENCY_CHANGE = "residency_change"
     BED_CHANGE = "bed_change"
     AGREEMENT_CHANGE = "agreement_change"

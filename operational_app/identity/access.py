@@ -27,6 +27,7 @@ class Resource(StrEnum):
     ELDER_NUMBERS = "elder_numbers"  # whole ID number, phone and address of an elder
     ELDER_HEALTH = "elder_health"  # medical history, assessments, vital signs of an elder
     INSTITUTIONS = "institutions"
+    INSTITUTION_CHANGES = "institution_changes"  # beds, residents, agreements, staff, profile of the own institution
     FACILITIES = "facilities"
     PROVIDERS = "providers"
     ORDERS = "orders"
@@ -34,6 +35,9 @@ class Resource(StrEnum):
     QUALITY_REPORTS = "quality_reports"
     CODES = "codes"  # see and print codes of institutions, beds and elders
     CODE_CHANGES = "code_changes"  # issue, replace and revoke them
+    JOIN_APPROVALS = "join_approvals"
+    OWN_ORGANIZATION = "own_organization"
+    ANNOUNCEMENTS = "announcements"  # write and publish them; everybody reads
     ACCOUNTS = "accounts"
     ACCOUNT_CHANGES = "account_changes"  # make, shut and open accounts, reset passwords
     DEPARTMENTS = "departments"
@@ -108,6 +112,9 @@ BUILTIN_RESOURCES = (
     _application(
         Resource.PIPELINES, "数据流水线", "数据刷新、血缘与检查", f"{DAGSTER_PATH}/", "fa-diagram-project"
     ),
+    _page(Resource.JOIN_APPROVALS, "办理清单", "加入部门、市场主体入驻的申请", "/joining/list", "fa-inbox"),
+    _page(Resource.OWN_ORGANIZATION, "本单位信息", "市场主体的登记信息、证照与联系人", "/organization", "fa-store"),
+    _page(Resource.ANNOUNCEMENTS, "公告管理", "发布公告和更新日志，查看已读情况", "/announcements/list", "fa-bullhorn"),
     _page(Resource.ACCOUNTS, "账号管理", "账号的新增、停用、解锁与密码重置", "/accounts/list", "fa-users"),
     _page(Resource.DEPARTMENTS, "部门管理", "市、县、镇街、村社各级部门", "/departments/list", "fa-sitemap"),
     _page(Resource.GROUPS, "用户组", "按组统一授予角色", "/groups/list", "fa-user-group"),
@@ -116,6 +123,7 @@ BUILTIN_RESOURCES = (
     _page(Resource.APPLICATIONS, "应用管理", "登记单点登录的第三方应用及其角色", "/applications/list", "fa-plug"),
     _action(Resource.ELDER_NUMBERS, "查看老人完整证件号、电话、住址", "每次查看记入审计日志"),
     _action(Resource.ELDER_HEALTH, "查看老人健康信息", "病史、能力评估、体征"),
+    _action(Resource.INSTITUTION_CHANGES, "办理本机构业务", "入住、退住、床位、合同、人员与机构信息，只限所在机构"),
     _action(Resource.QUALITY_REPORTS, "下载质量报告", "HTML、PDF 与 Excel"),
     _action(Resource.CODE_CHANGES, "赋码、补发、吊销编码", "补发后原编码立即失效"),
     _action(Resource.ACCOUNT_CHANGES, "新增、停用账号和重置密码", "不能改动权限比自己大的账号"),
@@ -135,7 +143,7 @@ class BuiltinRole:
 _ARCHIVES = {Resource.ELDERS, Resource.INSTITUTIONS, Resource.FACILITIES, Resource.PROVIDERS, Resource.ORDERS}
 _PERSON = {Resource.ELDER_NUMBERS, Resource.ELDER_HEALTH}
 _CODES = {Resource.CODES, Resource.CODE_CHANGES}
-_PEOPLE = {Resource.ACCOUNTS, Resource.ACCOUNT_CHANGES, Resource.ROLE_GRANTS}
+_PEOPLE = {Resource.ACCOUNTS, Resource.ACCOUNT_CHANGES, Resource.ROLE_GRANTS, Resource.JOIN_APPROVALS}
 _PROVIDER = {Resource.ELDERS, Resource.ELDER_NUMBERS, Resource.ORDERS}
 
 BUILTIN_ROLES = (
@@ -149,6 +157,7 @@ BUILTIN_ROLES = (
                 Resource.ACCOUNTS,
                 Resource.ACCOUNT_CHANGES,
                 Resource.DEPARTMENTS,
+                Resource.ANNOUNCEMENTS,
                 Resource.MENU,
                 Resource.APPLICATIONS,
             }
@@ -196,14 +205,36 @@ BUILTIN_ROLES = (
     BuiltinRole(
         RoleCode.DEPARTMENT_MANAGER,
         frozenset(
-            {Resource.COCKPITS, Resource.QUALITY, Resource.QUALITY_REPORTS, *_ARCHIVES, *_PERSON, *_PEOPLE, *_CODES}
+            {
+                Resource.COCKPITS,
+                Resource.QUALITY,
+                Resource.QUALITY_REPORTS,
+                Resource.ANNOUNCEMENTS,
+                *_ARCHIVES,
+                *_PERSON,
+                *_PEOPLE,
+                *_CODES,
+            }
         ),
     ),
     BuiltinRole(RoleCode.PROVIDER_STAFF, frozenset(_PROVIDER), for_organizations=True),
-    BuiltinRole(RoleCode.PROVIDER_MANAGER, frozenset({*_PROVIDER, *_PEOPLE}), for_organizations=True),
+    BuiltinRole(
+        RoleCode.PROVIDER_MANAGER,
+        frozenset({*_PROVIDER, *_PEOPLE, Resource.OWN_ORGANIZATION}),
+        for_organizations=True,
+    ),
     BuiltinRole(
         RoleCode.INSTITUTION_MANAGER,
-        frozenset({Resource.ELDERS, Resource.INSTITUTIONS, Resource.CODES, *_PERSON, *_PEOPLE}),
+        frozenset(
+            {
+                Resource.ELDERS,
+                Resource.INSTITUTIONS,
+                Resource.INSTITUTION_CHANGES,
+                Resource.CODES,
+                *_PERSON,
+                *_PEOPLE,
+            }
+        ),
         for_organizations=True,
     ),
 )

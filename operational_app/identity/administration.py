@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -244,11 +244,54 @@ def change_own_password(work: Work, current: str, new: str, again: str) -> None:
     work.note(Act.PASSWORD_CHANGE, ("identity.account", account.id))
 
 
+def register(
+    session: Session, *, username: str, display_name: str, password: str, again: str, at: datetime,
+    remote_address: str | None,
+) -> Account:  # fmt: skip
+    """An account that a person makes themselves: it belongs nowhere and may nothing until somebody lets it in.
+
+    Args:
+        session: under `sessions.AS_IDENTITY`.
+
+    Raises:
+        Refused: a field is wrong, the name is taken, or too many accounts came from this address of late.
+    """
+    if problem := rules.username_problem(username):
+        raise Refused(problem)
+    name = _name(display_name, "真实姓名")
+    if password != again:
+        raise Refused("两次输入的密码不一致。")
+    if problem := rules.password_problem(password, username):
+        raise Refused(problem)
+    recent = select(func.count()).where(
+        Account.registered_from == (remote_address or "?"), Account.created_at > at - rules.REGISTRATION_WINDOW
+    )
+    if (session.scalar(recent) or 0) >= rules.REGISTRATIONS_AT_MOST:
+        raise Refused("从这个网络注册的账号太多，请稍后再试。")
+    account = Account(
+        username=username, display_name=name, password_hash=hash_password(password),
+        registered_from=remote_address or "?", created_at=at,
+    )  # fmt: skip
+    try:
+        with session.begin_nested():
+            session.add(account)
+    except IntegrityError as error:
+        raise Refused(f"用户名“{username}”已被使用，请换一个。") from error
+    record(
+        session, Act.REGISTER, account_id=account.id, remote_address=remote_address,
+        target=("identity.account", account.id),
+    )  # fmt: skip
+    return account
+
+
 # Roles of people
 
 
-def grant_role(work: Work, account: Account, role: Role) -> None:
+def grant_role(work: Work, account: Account, role: Role, *, on_admission: bool = False) -> None:
     """Gives a role; acts on the person's next request.
+
+    Args:
+        on_admission: the role is what an admitted entity's manager gets, whoever admits it; not one of choice.
 
     Raises:
         Refused: see `rules.why_not_grant`.
@@ -256,7 +299,10 @@ def grant_role(work: Work, account: Account, role: Role) -> None:
     # Two grants at once to one person are looked at one after the other.
     work.session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
     receiver = holder_of(work.session, account)
-    if problem := rules.why_not_grant(work.holder, role_facts(work.session, role), receiver):
+    facts, granter = role_facts(work.session, role), work.holder
+    if on_admission:
+        granter = replace(granter, resources=granter.resources | facts.resources)
+    if problem := rules.why_not_grant(granter, facts, receiver):
         raise Refused(problem)
     given = AccountRole(account_id=account.id, role_id=role.id, duty=role.duty, granted_by=work.actor.account_id)
     try:

@@ -81,8 +81,12 @@ class Account(Identified, Base):
     __tablename__ = "account"
     __table_args__ = (
         CheckConstraint("department_id is null or organization_id is null", name="one_scope"),
+        Index(
+            "ix_account_registered_from", "registered_from", "created_at",
+            postgresql_where="registered_from is not null",
+        ),
         {"schema": "identity"},
-    )
+    )  # fmt: skip
     scope = Scope(
         organization="organization_id",
         condition=f"{ALL_ACCOUNTS} or account.id = {ACCOUNT} or {_IN_DEPARTMENT_OF_SCOPE}",
@@ -103,6 +107,7 @@ class Account(Identified, Base):
     locked_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     created_by: Mapped[int | None] = mapped_column(ForeignKey("identity.account.id"))
+    registered_from: Mapped[str | None]  # address of a person who made the account themselves
     row_version: Mapped[int] = mapped_column(server_default="1")
 
 

@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from huiyang.settings import COCKPIT_PATH, DAGSTER_PATH
-from operational_app.identity import sessions
+from operational_app.identity import administration, sessions
 from operational_app.identity.access import Resource
 from operational_app.identity.sessions import LASTS_FOR, LOCKED_FOR, MAX_FAILURES
 from operational_app.web.errors import error_page
 from operational_app.web.gate import (
     CHECK_PATH,
     ICON_PATH,
+    REGISTER_PATH,
     SESSION_COOKIE,
     SIGN_IN_PATH,
     SIGN_OUT_PATH,
@@ -71,6 +72,34 @@ def sign_in(
         path="/",
     )  # fmt: skip
     return response
+
+
+@router.get(REGISTER_PATH)
+def register_page(request: Request) -> Response:
+    return page(request, "identity/register.html", title="注册账号", given={}, error="")
+
+
+@router.post(REGISTER_PATH)
+def register(
+    request: Request,
+    username: Annotated[str, Form()] = "",
+    display_name: Annotated[str, Form()] = "",
+    new: Annotated[str, Form()] = "",
+    again: Annotated[str, Form()] = "",
+) -> Response:
+    try:
+        with services(request).database.transaction(sessions.AS_IDENTITY) as work:
+            administration.register(
+                work, username=username.strip(), display_name=display_name, password=new, again=again, at=now(),
+                remote_address=remote_address(request),
+            )  # fmt: skip
+    except administration.Refused as problem:
+        given = {"username": username[:64], "display_name": display_name[:100]}
+        return page(request, "identity/register.html", 422, title="注册账号", given=given, error=str(problem))
+    notice = "注册成功，请登录后申请加入部门或单位。"
+    return page(
+        request, "identity/sign_in.html", title="登录", next="/join", notice=notice, error="", username=username.strip()
+    )
 
 
 @router.post(SIGN_OUT_PATH)

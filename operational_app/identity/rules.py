@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 from dataclasses import dataclass
+from datetime import timedelta
 
 from operational_app.identity.access import ADMINISTRATIVE
 from operational_app.identity.models import Duty
@@ -12,6 +13,8 @@ from operational_app.identity.models import Duty
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 128
 _KINDS = (r"[a-z]", r"[A-Z]", r"[0-9]", r"[^a-zA-Z0-9]")
 _KINDS_WANTED = 3
+#: Accounts that people may make themselves from one address within a while: an office shares one.
+REGISTRATIONS_AT_MOST, REGISTRATION_WINDOW = 20, timedelta(hours=1)
 #: What every list of stolen passwords begins with, and what people here type first.
 _WELL_KNOWN = ("password", "qwerty", "123456", "abc123", "admin", "huiyang", "zhanjiang", "111111", "888888")
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{2,31}")

@@ -36,7 +36,8 @@ class ScopedSession(Session):
 
 @event.listens_for(ScopedSession, "after_begin")
 def _bind_scope(session: ScopedSession, transaction: SessionTransaction, connection: Connection) -> None:
-    set_scope(connection, session.scope)
+    if not transaction.nested:  # a savepoint keeps the scope of its transaction, which may be a wider one just now
+        set_scope(connection, session.scope)
 
 
 class AppDatabase:

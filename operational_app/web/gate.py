@@ -38,6 +38,7 @@ CHECK_PATH = "/auth/check"
 ICON_PATH = "/favicon.ico"
 OWN_PASSWORD_PATH = "/me/password"
 SIGN_OUT_PATH = "/sign-out"
+REGISTER_PATH = "/register"
 AUTHORIZE_PATH = "/oauth/authorize"
 END_SESSION_PATH = "/oauth/logout"
 UPSTREAM_PATH = "/sign-in/upstream"
@@ -46,6 +47,7 @@ UPSTREAM_CALLBACK_PATH = "/sign-in/upstream/callback"
 OPEN_PATHS = frozenset(
     {
         SIGN_IN_PATH,
+        REGISTER_PATH,
         CHECK_PATH,
         ICON_PATH,
         AUTHORIZE_PATH,
@@ -66,8 +68,9 @@ _WITHOUT_FORM = MACHINE_PATHS | {CHECK_PATH, AUTHORIZE_PATH, UPSTREAM_PATH}
 #: Where somebody with a one-time password may go.
 _OPEN_BEFORE_OWN_PASSWORD = frozenset({OWN_PASSWORD_PATH, SIGN_OUT_PATH, ICON_PATH})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-#: Forms here are short; uploads get a limit of their own where there are some.
+#: Forms are short; one with files (their own limit: core.uploads) may hold a handful of papers.
 _LARGEST_FORM_BYTES = 1_000_000
+_LARGEST_UPLOAD_BYTES = 40_000_000
 _SECURITY_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -194,11 +197,13 @@ class _Passage:
         return self._has_form_cookie and form_token_is_right(self._request.state.csrf_token, given)
 
     async def _read_body(self) -> bytes | None:
-        """The whole body; None if it is too large."""
+        """The whole body; None if it is too large. Only somebody signed in hands in files."""
+        has_files = self._request.headers.get("content-type", "").startswith("multipart/form-data")
+        largest = _LARGEST_UPLOAD_BYTES if has_files and self._request.state.actor else _LARGEST_FORM_BYTES
         body = bytearray()
         async for chunk in self._request.stream():
             body += chunk
-            if len(body) > _LARGEST_FORM_BYTES:
+            if len(body) > largest:
                 return None
         return bytes(body)
 
