@@ -16,7 +16,7 @@ from operational_app.identity.models import RoleCode
 from operational_app.identity.sessions import IDLE_FOR, LASTS_FOR, MAX_FAILURES, sign_in
 from operational_app.main import ROUTERS, create_app
 from operational_app.web.database import AppDatabase
-from operational_app.web.gate import OPEN_PATHS, SESSION_COOKIE
+from operational_app.web.gate import MACHINE_PATHS, OPEN_PATHS, SESSION_COOKIE
 from operational_app.web.services import now
 from tests.app_sample import CHIKAN, PASSWORD, Browser, Records, signed_in
 
