@@ -12,15 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
+from sqlalchemy import create_engine
 
-from huiyang.database import Login, connect
+from huiyang.database import Login, connect, sqlalchemy_url
 from huiyang.identifiers import CODE_SERIAL_DIGITS, CodeKind, issue_code
+from operational_app import reference_data
 from operational_app.codes import service
 from operational_app.codes.models import SubjectKind
 from operational_app.codes.rules import MOST_FAILED_SCANS, MOST_LABELS
 from operational_app.core.row_security import ScopeSetting
 from operational_app.identity.models import RoleCode
 from operational_app.main import create_app
+from operational_app.schema import migrate_to_head
 from operational_app.web.database import AppDatabase
 from tests.app_sample import CHIKAN, MAZHANG, XIASHAN, Browser, Records, signed_in, unique
 
@@ -130,6 +133,24 @@ class TestIssuing:
             ).fetchall()
         assert [row[0] for row in logged][-1] == code
 
+    def test_what_was_issued_is_never_changed_nor_deleted(self, installation, staff, elder):
+        code = issue(staff, "elder", elder)
+        for statement in (
+            "delete from codes.issued_code where code = %s",
+            "update codes.issued_code set serial = 9999999 where code = %s",
+            "update codes.issued_code set elder_id = null where code = %s",
+            "update codes.issued_code set issued_at = now() where code = %s",
+        ):
+            for login in (Login.APP, Login.LOADER):
+                with connect(login, installation) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement, [code])
+        with connect(Login.LOADER, installation) as loader, pytest.raises(psycopg.errors.UniqueViolation):
+            loader.execute(  # a second code beside the one that holds
+                "insert into codes.issued_code (kind, county_code, serial, elder_id, issue_reason)"
+                " values ('elder', '440899', 1, %s, 'other')",
+                [elder],
+            )
+
     def test_a_code_that_came_in_past_the_counter_is_no_error_to_the_user(self, installation, staff, records):
         taken, wanting = records.elder("东方明", XIASHAN), records.elder("东方亮", XIASHAN)
         first = issue(staff, "elder", records.elder("东方红", XIASHAN))
@@ -169,6 +190,39 @@ class TestIssuing:
         with connect(Login.LOADER, records.settings) as loader:
             rows = loader.execute("select elder_code from elders.elder where id = any(%s)", [keys]).fetchall()
         assert len({row[0] for row in rows}) == len(keys)
+
+
+@pytest.mark.slow
+@pytest.mark.feature(30)
+def test_a_million_elders_get_a_million_codes_in_one_statement(new_server):
+    settings = new_server()
+    migrate_to_head(settings)
+    reference_data.load(settings)
+    with connect(Login.LOADER, settings) as loader:
+        loader.execute(
+            "insert into elders.elder (sex, id_number_status, phone_status, division_code, has_address,"
+            " living_arrangement, economic_category, registered_on)"
+            " select 'female', 'missing', 'missing', place.division_code, false, 'alone', 'ordinary', '2024-01-01'"
+            " from (select division_code, row_number() over () as number, count(*) over () as places"
+            " from reference.division where level = 'village') as place"
+            " join generate_series(1, 1000000) as person on person %% place.places + 1 = place.number",
+            [],
+        )
+    engine = create_engine(sqlalchemy_url(Login.LOADER, settings))
+    with engine.begin() as connection:
+        assert service.issue_missing(connection, SubjectKind.ELDER) == 1_000_000
+    with engine.begin() as connection:
+        assert service.issue_missing(connection, SubjectKind.ELDER) == 0
+    engine.dispose()
+    with connect(Login.LOADER, settings) as loader:
+        assert loader.execute("select count(distinct elder_code), count(*) from elders.elder").fetchone() == (
+            1_000_000,
+            1_000_000,
+        )
+        shown = loader.execute(
+            "select elder_code, left(division_code, 6) from elders.elder where id % 997 = 0"
+        ).fetchall()
+    assert all(code == issue_code(county, CodeKind.ELDER, int(code[7:-1])) for code, county in shown)
 
 
 class TestReplacing:
