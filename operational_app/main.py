@@ -36,6 +36,7 @@ from operational_app.openid import admin_pages as openid_admin_pages
 from operational_app.openid import pages as openid_pages
 from operational_app.openid import upstream_pages
 from operational_app.openid import views as openid_views
+from operational_app.organizations import own_pages as own_organization
 from operational_app.organizations import views as organizations
 from operational_app.web.back_office import BackOffice
 from operational_app.web.cache import TimedCache
@@ -44,6 +45,7 @@ from operational_app.web.errors import error_page, on_failure, on_http_error
 from operational_app.web.gate import Gate
 from operational_app.web.sealed import TermSeal
 from operational_app.web.services import Services
+from operational_app.workbench import announcements
 from operational_app.workbench import pages as workbench_pages
 
 _FIGURES_KEPT_FOR = timedelta(minutes=10)
@@ -51,6 +53,8 @@ ROUTERS = (
     identity_pages.router,
     own_pages.router,
     joining_pages.router,
+    announcements.router,
+    own_organization.router,
     admin_pages.router,
     openid_pages.router,
     openid_admin_pages.router,
@@ -73,6 +77,7 @@ LISTS = (
     home_service.OrderView,
     CodesView,
     JoinView,
+    announcements.AnnouncementView,
     identity_views.AccountView,
     identity_views.DepartmentView,
     identity_views.RoleView,

@@ -51,7 +51,7 @@ class ProviderRow:
     status: OrganizationStatus
 
 
-def _kinds(work: Session, keys: Sequence[int]) -> dict[int, str]:
+def kinds_of(work: Session, keys: Sequence[int]) -> dict[int, str]:
     """What each organization acts as: 服务商、评估机构."""
     statement = select(OrganizationKind.organization_id, OrganizationKind.kind)
     labels: dict[int, list[str]] = {}
@@ -97,9 +97,9 @@ class ProviderView(ArchiveView):
             order = _ORDER[field]
             statement = statement.order_by(order.desc() if direction == "desc" else order)
         found = call.session.scalars(statement.order_by(Organization.id).offset(call.skip).limit(call.limit)).all()
-        kinds_of = _kinds(call.session, [row.id for row in found])
+        kinds_by_key = kinds_of(call.session, [row.id for row in found])
         rows = [
-            ProviderRow(row.id, row.name, kinds_of.get(row.id, ""), row.credit_code, row.division_code, row.status)
+            ProviderRow(row.id, row.name, kinds_by_key.get(row.id, ""), row.credit_code, row.division_code, row.status)
             for row in found
         ]
         return found_page(rows, total, call.skip, call.limit)
@@ -125,7 +125,7 @@ def provider_page(request: Request, key: int) -> HTMLResponse:
         "organizations/file.html",
         title=organization.name,
         organization=organization,
-        kinds=_kinds(work, [key]).get(key),
+        kinds=kinds_of(work, [key]).get(key),
         colour=STATUS_COLOURS[organization.status],
         contact_phone=mask_phone(services(request).crypto.decrypt(cipher, context)) if cipher else NOTHING,
         permits=permits_of(work, key, on),

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from huiyang.divisions import DivisionLevel, division_tree
 from operational_app.identity.access import Resource
-from operational_app.inbox.models import Violation
 from operational_app.inbox.queries import LANES, STATES, latest_release
 from operational_app.openid.provider import applications_of
-from operational_app.web.counting import MOST_LISTED, count_up_to
 from operational_app.web.filters import divisions_in_scope
 from operational_app.web.menu import MenuItem, menu_of
 from operational_app.web.rights import pages_of
-from operational_app.web.scoping import in_scope
 from operational_app.web.services import actor, now, page, services, session, today
+from operational_app.workbench.announcements import announcements_for
 from operational_app.workbench.figures import cache_key, figures_for
+from operational_app.workbench.todo import to_dos
 
 router = pages_of(Resource.WORKBENCH)
+_ANNOUNCEMENTS_SHOWN = 5
 
 
 @router.get("/")
@@ -32,13 +31,6 @@ def workbench(request: Request) -> HTMLResponse:
         cache_key(who.scope, rights, on), now(), lambda: figures_for(work, who.scope, rights, on)
     )
     release = latest_release(work) if who.may(Resource.QUALITY) else None
-    to_mend = 0
-    if release is not None:
-        found = select(Violation.id).where(
-            Violation.release_id == release.release_id, in_scope(Violation.division_code, who.scope)
-        )
-        counted = count_up_to(work, found, MOST_LISTED + 1)
-        to_mend = MOST_LISTED + 1 if counted is None else counted
     return page(
         request,
         "workbench/workbench.html",
@@ -63,8 +55,9 @@ def workbench(request: Request) -> HTMLResponse:
         release=release,
         lanes=LANES,
         states=STATES,
-        to_mend=min(to_mend, MOST_LISTED),
-        more_to_mend=to_mend > MOST_LISTED,
+        to_dos=to_dos(work, who, now(), release),
+        announcements=announcements_for(work, who, now(), _ANNOUNCEMENTS_SHOWN),
+        may_ask_to_join=not who.roles,
     )
 
 

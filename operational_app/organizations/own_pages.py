@@ -1,0 +1,161 @@
+"""本单位信息: a market entity's people look after its own record, contact and permits (row 12)."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from huiyang.field_crypto import row_context
+from huiyang.identifiers import PhoneStatus, normalise_phone, phone_status
+from operational_app.audit.service import Act
+from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import REFUSED, Number, Text, done, notice_of, work_of
+from operational_app.identity.administration import STALE, Refused, Work
+from operational_app.identity.models import Account, AccountRole, Role
+from operational_app.institutions.queries import permits_of
+from operational_app.organizations.models import Organization, Qualification, QualificationKind
+from operational_app.organizations.views import STATUS_COLOURS, kinds_of
+from operational_app.web.formats import mask_phone
+from operational_app.web.rights import pages_of
+from operational_app.web.services import page, services, session, today
+
+router = pages_of(Resource.OWN_ORGANIZATION)
+_TABLE = "organizations.organization"
+_KINDS = {kind.value: kind for kind in QualificationKind}
+
+
+def _own(request: Request) -> Organization:
+    """The organization of the user.
+
+    Raises:
+        HTTPException: 404 for a government user who was given the right by mistake.
+    """
+    key = work_of(request).actor.scope.organization_id
+    organization = session(request).get(Organization, key) if key else None
+    if organization is None:
+        raise HTTPException(404, "您不属于任何市场主体。")
+    return organization
+
+
+def _page(request: Request, given: dict[str, str] | None = None, error: str = "") -> Response:
+    organization, work = _own(request), session(request)
+    cipher = organization.contact_phone_cipher
+    context = row_context(_TABLE, "contact_phone_cipher", organization.id)
+    return page(
+        request, "organizations/own.html", REFUSED if error else 200, title="本单位信息", organization=organization,
+        kinds=kinds_of(work, [organization.id]).get(organization.id), colour=STATUS_COLOURS[organization.status],
+        contact_phone=mask_phone(services(request).crypto.decrypt(cipher, context)) if cipher else "未登记",
+        permits=permits_of(work, organization.id, today()), managers=_managers(work, organization.id),
+        permit_kinds=[(code, kind.label) for code, kind in _KINDS.items()], error=error, notice=notice_of(request),
+        given=given
+        or {
+            "address": organization.address or "", "legal_person": organization.legal_person or "",
+            "contact_name": organization.contact_name or "",
+        },
+    )  # fmt: skip
+
+
+def _managers(work: Session, organization_id: int) -> list[tuple[str, str, str]]:
+    """(user name, name, roles) of the organization's people."""
+    rows = work.execute(
+        select(Account.username, Account.display_name, func.coalesce(func.string_agg(Role.name, "、"), "未授予"))
+        .outerjoin(AccountRole, (AccountRole.account_id == Account.id) & AccountRole.revoked_at.is_(None))
+        .outerjoin(Role, Role.id == AccountRole.role_id)
+        .where(Account.organization_id == organization_id, Account.is_active)
+        .group_by(Account.id)
+        .order_by(Account.username)
+    )
+    return [(str(username), str(name), str(roles)) for username, name, roles in rows]
+
+
+@router.get("/organization")
+def own_organization(request: Request) -> Response:
+    return _page(request)
+
+
+@router.post("/organization")
+def save_organization(
+    request: Request,
+    row_version: Number,
+    address: Text = "",
+    legal_person: Text = "",
+    contact_name: Text = "",
+    contact_phone: Text = "",
+) -> Response:
+    work, organization = work_of(request), _own(request)
+    given = {"address": address, "legal_person": legal_person, "contact_name": contact_name}
+    try:
+        values: dict[str, object] = {name: _short(text) for name, text in given.items()}
+        if contact_phone.strip():
+            if phone_status(contact_phone) is not PhoneStatus.VALID:
+                raise Refused("联系电话不正确。")
+            context = row_context(_TABLE, "contact_phone_cipher", organization.id)
+            values["contact_phone_cipher"] = services(request).crypto.encrypt(normalise_phone(contact_phone), context)
+            values["contact_phone_status"] = PhoneStatus.VALID.value
+        _save(work, organization.id, row_version, values)
+    except Refused as problem:
+        work.session.rollback()
+        return _page(request, given, str(problem))
+    return done("/organization")
+
+
+def _save(work: Work, key: int, row_version: int, values: dict[str, object]) -> None:
+    changed = work.session.execute(
+        update(Organization)
+        .where(Organization.id == key, Organization.row_version == row_version)
+        .values(**values, row_version=Organization.row_version + 1, effective_at=work.at)
+        .returning(Organization.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if not changed:
+        raise Refused(STALE)
+    work.note(Act.ORGANIZATION_CHANGE, (_TABLE, key), fields=sorted(values))
+
+
+def _short(text: str) -> str | None:
+    if len(text) > 200:
+        raise Refused("填写的内容过长。")
+    return text.strip() or None
+
+
+@router.post("/organization/permits")
+def save_permit(
+    request: Request,
+    kind: Text = "",
+    number: Text = "",
+    issued_on: Text = "",
+    expires_on: Text = "",
+    permit: Text = "",
+) -> Response:
+    """A new permit, or a new number and end of a known one (`permit`: its key)."""
+    work, organization = work_of(request), _own(request)
+    try:
+        if kind not in _KINDS or not number.strip():
+            raise Refused("请选择证照种类并填写编号。")
+        begins, ends = _day(issued_on, "发证日期"), _day(expires_on, "有效期")
+        if begins and ends and ends <= begins:
+            raise Refused("有效期应晚于发证日期。")
+        record = work.session.get(Qualification, int(permit)) if permit.isdigit() else Qualification()
+        if record is None or record.organization_id not in (None, organization.id):
+            raise HTTPException(404)
+        record.organization_id, record.kind, record.number = organization.id, _KINDS[kind], _short(number)
+        record.issued_on, record.expires_on, record.absent_reason = begins, ends, None
+        work.session.add(record)
+        work.session.flush()
+        work.note(Act.ORGANIZATION_CHANGE, ("organizations.qualification", record.id), fields=["permit"])
+    except Refused as problem:
+        work.session.rollback()
+        return _page(request, error=str(problem))
+    return done("/organization")
+
+
+def _day(text: str, what: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise Refused(f"{what}不是日期。") from error

@@ -1,0 +1,85 @@
+"""待办事项: what waits for the signed-in user, from every area; each with the list where it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from huiyang.settings import BUSINESS_TIMEZONE
+from operational_app.identity.access import Resource
+from operational_app.identity.sessions import Actor
+from operational_app.inbox.models import ReleaseResult, Violation
+from operational_app.institutions.queries import EXPIRES_SOON
+from operational_app.joining.models import JoinRequest, RequestState
+from operational_app.organizations.models import Qualification
+from operational_app.web.counting import MOST_LISTED, count_up_to
+from operational_app.web.scoping import in_scope
+from operational_app.workbench.announcements import announcements_for
+
+
+@dataclass(frozen=True)
+class ToDo:
+    """
+    Attributes:
+        is_more: there are more than `count`.
+        is_late: some of it is past its day.
+    """
+
+    label: str
+    count: int
+    url: str
+    is_more: bool = False
+    is_late: bool = False
+
+
+def to_dos(work: Session, who: Actor, at: datetime, release: ReleaseResult | None) -> list[ToDo]:
+    """What waits for a user; nothing of what they may not open.
+
+    Args:
+        release: the newest one, whose violations are to be mended.
+    """
+    found = []
+    if who.may(Resource.JOIN_APPROVALS):
+        found.append(_requests(work, who, at))
+    if release is not None:
+        found.append(_violations(work, who, release))
+    if who.may(Resource.OWN_ORGANIZATION):
+        found.append(_permits(work, at))
+    found.append(_unread(work, who, at))
+    return [to_do for to_do in found if to_do.count]
+
+
+def _requests(work: Session, who: Actor, at: datetime) -> ToDo:
+    waiting = (JoinRequest.state == RequestState.SUBMITTED, JoinRequest.applicant_id != who.account_id)
+    count, first_due = work.execute(select(func.count(), func.min(JoinRequest.due_on)).where(*waiting)).one()
+    is_late = first_due is not None and first_due < at.astimezone(BUSINESS_TIMEZONE).date()
+    return ToDo("加入、入驻申请待办理", count, "/joining/list?state=submitted", is_late=is_late)
+
+
+def _violations(work: Session, who: Actor, release: ReleaseResult) -> ToDo:
+    statement = select(Violation.id).where(
+        Violation.release_id == release.release_id, in_scope(Violation.division_code, who.scope)
+    )
+    counted = count_up_to(work, statement, MOST_LISTED + 1)
+    is_more = counted is None or counted > MOST_LISTED
+    return ToDo(
+        "数据质量待整改记录", MOST_LISTED if is_more or counted is None else counted, f"/quality/{release.release_id}",
+        is_more=is_more,
+    )  # fmt: skip
+
+
+def _permits(work: Session, at: datetime) -> ToDo:
+    """Permits of the own organization that run out soon or have run out (row-level security sees to "own")."""
+    today = at.astimezone(BUSINESS_TIMEZONE).date()
+    count, first = work.execute(
+        select(func.count(), func.min(Qualification.expires_on)).where(Qualification.expires_on <= today + EXPIRES_SOON)
+    ).one()
+    return ToDo("本单位证照到期或即将到期", count, "/organization", is_late=first is not None and first < today)
+
+
+def _unread(work: Session, who: Actor, at: datetime) -> ToDo:
+    unread = sum(not shown.is_read for shown in announcements_for(work, who, at))
+    return ToDo("未读公告", unread, "/announcements")
