@@ -121,14 +121,18 @@ class Code(StrEnum):
         return member
 
 
-def coded(code: type[Code]) -> Enum:
-    """The column type of a closed list: text with a check constraint."""
+def coded(code: type[Code], name: str | None = None) -> Enum:
+    """The column type of a closed list: text with a check constraint.
+
+    Args:
+        name: of the constraint, where a table has the same list twice.
+    """
     return Enum(
         code,
         native_enum=False,
         create_constraint=True,
         length=32,
-        name=code.__name__.lower(),
+        name=name or code.__name__.lower(),
         values_callable=lambda members: [member.value for member in members],
     )
 

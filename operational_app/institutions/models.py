@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from operational_app.core.base import Base, Code, Tracked, coded, personal
+from operational_app.core.base import NOW, AppendOnly, Base, Code, Identified, Tracked, coded, personal
 from operational_app.core.row_security import Scope
 from operational_app.elders.models import AbilityLevel
 
@@ -52,6 +52,16 @@ class BedStatus(Code):
     CLOSED = "closed", "停用"
 
 
+class Premises(Code):
+    OWNED = "owned", "自有"
+    RENTED = "rented", "租赁"
+    LENT = "lent", "无偿使用"
+
+
+#: No personal data, but nothing that the warehouse asks for: the column stays in the app.
+_IN_APP_ONLY = {"personal": True}
+
+
 class Institution(Tracked, Base):
     """The disclosure profile of an institution."""
 
@@ -92,6 +102,7 @@ class Institution(Tracked, Base):
     deposit_max_yuan: Mapped[Decimal | None]
     medical_mode: Mapped[MedicalMode | None] = mapped_column(coded(MedicalMode))
     medical_insurance_designated: Mapped[bool | None]
+    premises: Mapped[Premises | None] = mapped_column(coded(Premises), info=_IN_APP_ONLY)
 
 
 class Building(Tracked, Base):
@@ -144,6 +155,7 @@ class DischargeReason(Code):
     HOSPITAL = "hospital", "住院"
     DEATH = "death", "身故"
     OTHER = "other", "其他"
+    BED_CHANGE = "bed_change", "院内调床"
 
 
 #: Half-open: the day of discharge is free for the next resident.
@@ -151,7 +163,11 @@ _STAY = text("daterange(admitted_on, discharged_on, '[)')")
 
 
 class Residency(Tracked, Base):
-    """入住: a period of one elder in one bed. Two residents never share a bed, a resident never has two beds."""
+    """入住: a period of one elder in one bed. Two residents never share a bed, a resident never has two beds.
+
+    Attributes:
+        first_id: after a change of beds, the residency that the stay began with; None for that one itself.
+    """
 
     __tablename__ = "residency"
     __table_args__ = (
@@ -171,10 +187,102 @@ class Residency(Tracked, Base):
     ability_level: Mapped[AbilityLevel | None] = mapped_column(coded(AbilityLevel))
     care_level: Mapped[str | None]
     monthly_fee_yuan: Mapped[Decimal | None]
+    first_id: Mapped[int | None] = mapped_column(ForeignKey("institutions.residency.id"), index=True, info=_IN_APP_ONLY)
+
+
+class Leave(Identified, Base):
+    """请假外出: days on which a resident is away and keeps the bed.
+
+    Attributes:
+        due_back_on: as agreed; ended_on: the day of return, None while away.
+    """
+
+    __tablename__ = "leave"
+    __table_args__ = (
+        CheckConstraint("due_back_on >= started_on and ended_on >= started_on", name="period"),
+        Index("uq_leave_open", "residency_id", unique=True, postgresql_where="ended_on is null"),
+        Index("ix_leave_residency_id", "residency_id"),
+        {"schema": "institutions"},
+    )
+    scope = Scope(parent=("residency_id", "institutions.residency", "id"))
+
+    residency_id: Mapped[int] = mapped_column(ForeignKey("institutions.residency.id"))
+    started_on: Mapped[date]
+    due_back_on: Mapped[date | None]
+    ended_on: Mapped[date | None]
+    reason: Mapped[str]
+
+
+class ResidencyAct(Code):
+    ADMIT = "admit", "入住"
+    TRANSFER = "transfer", "调床"
+    LEAVE = "leave", "请假外出"
+    RETURN = "return", "返院"
+    DISCHARGE = "discharge", "退住"
+    DEATH = "death", "身故"
+
+
+class ResidencyEvent(AppendOnly, Base):
+    """One act on a residency: who, when, why, from which bed to which.
+
+    Attributes:
+        elder_name: as the institution knew the resident; the elder's own file is out of its sight after the stay.
+        occurred_on: the day it is true in the world.
+    """
+
+    __tablename__ = "residency_event"
+    __table_args__ = ({"schema": "institutions", "info": {"stays_in_app": True}},)
+    scope = Scope(parent=("institution_id", "institutions.institution", "id"))
+
+    institution_id: Mapped[int] = mapped_column(ForeignKey("institutions.institution.id"), index=True)
+    residency_id: Mapped[int] = mapped_column(ForeignKey("institutions.residency.id"), index=True)
+    elder_id: Mapped[int] = mapped_column(ForeignKey("elders.elder.id"))
+    elder_name: Mapped[str | None] = personal()
+    act: Mapped[ResidencyAct] = mapped_column(coded(ResidencyAct))
+    occurred_on: Mapped[date]
+    from_bed_id: Mapped[int | None] = mapped_column(ForeignKey("institutions.bed.id"))
+    to_bed_id: Mapped[int | None] = mapped_column(ForeignKey("institutions.bed.id"))
+    reason: Mapped[str]
+    account_id: Mapped[int] = mapped_column(ForeignKey("identity.account.id"))
+    account_name: Mapped[str] = personal()
+
+
+class BedEvent(AppendOnly, Base):
+    """One move of a bed from state to state; `from_status` is None for a new bed."""
+
+    __tablename__ = "bed_event"
+    __table_args__ = ({"schema": "institutions", "info": {"stays_in_app": True}},)
+    scope = Scope(parent=("bed_id", "institutions.bed", "id"))
+
+    bed_id: Mapped[int] = mapped_column(ForeignKey("institutions.bed.id"), index=True)
+    from_status: Mapped[BedStatus | None] = mapped_column(coded(BedStatus, "from_status"))
+    to_status: Mapped[BedStatus] = mapped_column(coded(BedStatus, "to_status"))
+    reason: Mapped[str]
+    account_id: Mapped[int] = mapped_column(ForeignKey("identity.account.id"))
+    account_name: Mapped[str] = personal()
+
+
+class AgreementClause(Code):
+    """The nine clause groups of a service agreement (facts.md, Institutions)."""
+
+    PARTIES = "parties", "当事人信息"
+    CONTACTS = "contacts", "联系人"
+    CARE = "care", "照料护理等级、内容和方式"
+    PRICE = "price", "收费标准和支付方式"
+    TERM = "term", "服务期限和场所"
+    CHANGE = "change", "变更、解除与终止"
+    RESETTLEMENT = "resettlement", "暂停或终止服务时的安置"
+    BREACH = "breach", "违约责任与争议解决"
+    OTHER = "other", "其他约定"
 
 
 class ServiceAgreement(Tracked, Base):
-    """服务合同 of a residency."""
+    """服务合同 of a residency; the signed paper is kept by its hash (`core.uploads`).
+
+    Attributes:
+        clauses: values of AgreementClause that the paper contains.
+        voided_at: it was recorded by mistake.
+    """
 
     __tablename__ = "service_agreement"
     __table_args__ = {"schema": "institutions"}
@@ -184,3 +292,10 @@ class ServiceAgreement(Tracked, Base):
     number: Mapped[str | None] = personal()
     signed_on: Mapped[date | None]
     expires_on: Mapped[date | None]
+    clauses: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", info=_IN_APP_ONLY)
+    file_name: Mapped[str | None] = personal()
+    media_type: Mapped[str | None] = mapped_column(info=_IN_APP_ONLY)
+    sha256: Mapped[str | None] = mapped_column(info=_IN_APP_ONLY)
+    size_bytes: Mapped[int | None] = mapped_column(info=_IN_APP_ONLY)
+    added_at: Mapped[datetime] = mapped_column(server_default=NOW, info=_IN_APP_ONLY)
+    voided_at: Mapped[datetime | None] = mapped_column(info=_IN_APP_ONLY)

@@ -1,0 +1,18 @@
+"""Acts on residencies and beds, leave, agreements with their paper.
+
+Revision: 0008
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for statement in Path(__file__).with_suffix(".sql").read_text().split("\n;\n"):
+        op.get_bind().exec_driver_sql(statement.replace("%", "%%"))
