@@ -66,7 +66,9 @@ class _Visit(BaseHTTPRequestHandler):
             )  # fmt: skip
             canteen.id_token = tokens["id_token"]
             told = client.get(f"{canteen.issuer}/oauth/userinfo", verify=canteen.authority).json()
-            self._show(f"<h1>欢迎，{html.escape(told['name'])}</h1><p>{','.join(told['roles'])}</p>")
+            self._show(
+                f"<h1>欢迎，{html.escape(told['name'])}</h1><p>{','.join(told['roles'])}</p><a href='/login'>再次登录</a>"
+            )
         elif parts.path == "/logout":
             back = {"id_token_hint": canteen.id_token, "post_logout_redirect_uri": f"{canteen.address}/goodbye"}
             self._lead(f"{canteen.issuer}/oauth/logout?{urlencode(back)}")
@@ -194,7 +196,12 @@ def test_one_click_on_the_workbench_and_open_forms_stay_good(site: Site, canteen
         own.goto("/me")
         with context.expect_page() as opened:
             page.get_by_role("link", name=canteen.name).click()
-        expect(opened.value.get_by_role("heading", name="欢迎，测试员")).to_be_visible()
+        there = opened.value
+        expect(there.get_by_role("heading", name="欢迎，测试员")).to_be_visible()
+        # From the other site now, with which the browser sends no `strict` cookie.
+        with there.expect_navigation(url="**/callback**"):
+            there.get_by_role("link", name="再次登录").click()
+        expect(there.get_by_role("heading", name="欢迎，测试员")).to_be_visible()
         own.get_by_label("职务").fill("主任")
         own.get_by_role("button", name="保存").click()
         expect(own.get_by_role("status")).to_contain_text("已保存")
