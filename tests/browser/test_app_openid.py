@@ -66,9 +66,8 @@ class _Visit(BaseHTTPRequestHandler):
             )  # fmt: skip
             canteen.id_token = tokens["id_token"]
             told = client.get(f"{canteen.issuer}/oauth/userinfo", verify=canteen.authority).json()
-            self._show(
-                f"<h1>欢迎，{html.escape(told['name'])}</h1><p>{','.join(told['roles'])}</p><a href='/login'>再次登录</a>"
-            )
+            roles = ",".join(told["roles"])
+            self._show(f"<h1>欢迎，{html.escape(told['name'])}</h1><p>{roles}</p><a href='/login'>再次登录</a>")
         elif parts.path == "/logout":
             back = {"id_token_hint": canteen.id_token, "post_logout_redirect_uri": f"{canteen.address}/goodbye"}
             self._lead(f"{canteen.issuer}/oauth/logout?{urlencode(back)}")
