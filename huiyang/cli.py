@@ -24,9 +24,13 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 release_app = typer.Typer(help="What the cockpits show: list, publish, roll back.", no_args_is_help=True)
+account_app = typer.Typer(
+    help="Accounts at the machine itself: the first administrators, lost ways in.", no_args_is_help=True
+)
 cockpits_app = typer.Typer(help="Superset's assets as code.", no_args_is_help=True)
 app.add_typer(release_app, name="release")
 app.add_typer(cockpits_app, name="cockpits")
+app.add_typer(account_app, name="account")
 
 output = Console()
 errors = Console(stderr=True)
@@ -153,6 +157,29 @@ def refresh(
     with exclusive(settings, "refresh"), Display(output) as display, display.step(f"refresh of {period}") as progress:
         summary = run_refresh(settings, period, lane, progress)
     output.print(str(summary), highlight=False, soft_wrap=True)
+
+
+@account_app.command("create")
+def account_create(
+    username: Annotated[str, typer.Argument(help="What the person signs in with.")],
+    name: Annotated[str, typer.Option(help="The person's real name.")],
+    role: Annotated[str, typer.Option(help="A built-in role, e.g. system_administrator.")],
+) -> None:
+    """Make an account with one role and print its one-time password."""
+    from huiyang.platform.installation import installed_settings
+    from operational_app.accounts import create_account
+
+    password = create_account(installed_settings(), username, name, role)
+    output.print(f"One-time password of {username}: {password}", highlight=False)
+
+
+@account_app.command("reset")
+def account_reset(username: Annotated[str, typer.Argument(help="Whose way in is lost.")]) -> None:
+    """Print a new one-time password; ends the person's sessions, opens a lock, unbinds the second factor."""
+    from huiyang.platform.installation import installed_settings
+    from operational_app.accounts import reset_account
+
+    output.print(f"One-time password of {username}: {reset_account(installed_settings(), username)}", highlight=False)
 
 
 @release_app.command("list")

@@ -1,7 +1,11 @@
-"""Demo accounts: one for each built-in role and kind of scope, all with the installation's demo password."""
+"""Accounts made at the machine itself: the demo's (one for each built-in role and kind of scope, all with the
+installation's demo password), an installation's first administrators, and whoever cannot get in any more.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -9,13 +13,17 @@ from functools import cache, partial
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from huiyang.errors import HuiyangError
 from huiyang.secret_store import load_secrets
 from huiyang.settings import BUSINESS_TIMEZONE, Settings
+from operational_app.audit.service import Act, record
 from operational_app.core.row_security import ScopeSetting
+from operational_app.identity import rules
+from operational_app.identity.administration import new_password, set_one_time_password
 from operational_app.identity.models import Account, AccountRole, Department, Role, RoleCode
 from operational_app.identity.passwords import hash_password, verify_password
 from operational_app.identity.scope import scope_label
-from operational_app.identity.sessions import end_sessions
+from operational_app.identity.sessions import AS_IDENTITY, end_sessions
 from operational_app.institutions.models import Institution, OperatingStatus
 from operational_app.organizations.models import (
     Organization,
@@ -74,20 +82,80 @@ def ensure_demo_accounts(settings: Settings) -> list[DemoAccount]:
     The people of an institution and of a provider appear once there is one. In an installation that
     is no demo (`HUIYANG_DEMO=false`) nothing is made, and demo accounts of an earlier time are shut.
     """
+    with _database(settings) as database, database.transaction(_WHOLE_CITY) as session:
+        if not settings.demo:
+            _shut(session)
+            return []
+        password = _DemoPassword(load_secrets(settings.secrets_file)["demo_password"])
+        made = [_ensure(session, wanted, password, None) for wanted in _WANTED]
+        institution, provider = _some_institution(session), _some_provider(session)
+        if institution is not None:
+            made.append(_ensure(session, _MANAGER, password, institution))
+        if provider is not None:
+            made += [_ensure(session, wanted, password, provider) for wanted in _PROVIDER]
+        return made
+
+
+def create_account(settings: Settings, username: str, display_name: str, role_code: str) -> str:
+    """An account with one role and no department; how an installation gets its administrators.
+
+    Returns:
+        the one-time password.
+
+    Raises:
+        HuiyangError: the name is taken or malformed, or there is no such role.
+    """
+    if rules.username_problem(username):
+        raise HuiyangError(
+            f"{username} is no user name.", "Use 3-32 lower-case letters, digits and . _ -, beginning with a letter."
+        )
+    with _database(settings) as database, database.transaction(AS_IDENTITY) as session:
+        role = session.scalars(select(Role).where(Role.code == role_code)).one_or_none()
+        if role is None:
+            known = ", ".join(session.scalars(select(Role.code).where(Role.is_builtin).order_by(Role.id)))
+            raise HuiyangError(f"There is no role {role_code}.", f"Choose one of: {known}.")
+        if session.scalar(select(Account.id).where(Account.username == username)):
+            raise HuiyangError(f"{username} exists.", "Choose another name, or use `huiyang account reset`.")
+        password = new_password()
+        account = Account(
+            username=username, display_name=display_name, password_hash=hash_password(password),
+            must_change_password=True,
+        )  # fmt: skip
+        session.add(account)
+        session.flush()
+        session.add(AccountRole(account_id=account.id, role_id=role.id, duty=role.duty))
+        record(
+            session, Act.ACCOUNT_CREATE, account_id=None, remote_address="console",
+            target=("identity.account", account.id), details={"role": role_code},
+        )  # fmt: skip
+        return password
+
+
+def reset_account(settings: Settings, username: str) -> str:
+    """A one-time password for somebody who cannot get in: sessions end, lock and second factor go.
+
+    Raises:
+        HuiyangError: there is no such account.
+    """
+    with _database(settings) as database, database.transaction(AS_IDENTITY) as session:
+        account = session.scalars(select(Account).where(Account.username == username)).one_or_none()
+        if account is None:
+            raise HuiyangError(f"There is no account {username}.", "Look at 账号管理 in the app for its name.")
+        at, password = datetime.now(BUSINESS_TIMEZONE), new_password()
+        set_one_time_password(session, account.id, password, at)
+        end_sessions(session, account.id, at)
+        record(
+            session, Act.PASSWORD_RESET, account_id=None, remote_address="console",
+            target=("identity.account", account.id),
+        )  # fmt: skip
+        return password
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[AppDatabase]:
     database = AppDatabase(settings, pool_size=1, max_overflow=0)
     try:
-        with database.transaction(_WHOLE_CITY) as session:
-            if not settings.demo:
-                _shut(session)
-                return []
-            password = _DemoPassword(load_secrets(settings.secrets_file)["demo_password"])
-            made = [_ensure(session, wanted, password, None) for wanted in _WANTED]
-            institution, provider = _some_institution(session), _some_provider(session)
-            if institution is not None:
-                made.append(_ensure(session, _MANAGER, password, institution))
-            if provider is not None:
-                made += [_ensure(session, wanted, password, provider) for wanted in _PROVIDER]
-            return made
+        yield database
     finally:
         database.close()
 

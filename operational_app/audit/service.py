@@ -40,6 +40,7 @@ class Act(StrEnum):
     APPLICATION_SIGN_IN = "application_sign_in"  # somebody is let into such an application
     IDENTITY_LINK = "identity_link"  # a person elsewhere is tied to an account
     IDENTITY_UNLINK = "identity_unlink"
+    SECOND_FACTOR = "second_factor"
     REGISTER = "register"
     JOIN = "join"
     FILE_READ = "file_read"

@@ -42,6 +42,7 @@ _ATTEMPTS_SHOWN = 20
 _DONE = {
     "saved": "已保存。", "shut": "已停用，对方的登录已全部退出。", "open": "已启用。", "granted": "已授予，立即生效。",
     "revoked": "已收回，立即生效。", "added": "已加入。", "removed": "已移出。", "ended": "已强制退出。",
+    "bound": "已绑定，下次登录起需要输入动态验证码。", "unbound": "已解除绑定。",
     "submitted": "已提交，请等待办理。", "withdrawn": "已撤回。", "approved": "已通过。", "returned": "已退回补正。",
     "rejected": "已办结：不予通过。",
     "password": "密码已修改，您在其他设备上的登录已退出。",

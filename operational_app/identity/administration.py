@@ -200,20 +200,26 @@ def set_active(work: Work, account: Account, is_active: bool) -> None:
 
 
 def reset_password(work: Work, account: Account) -> str:
-    """A new one-time password; sessions end, a lock opens."""
+    """A new one-time password, the second factor unbound; sessions end, a lock opens."""
     _may_change(work, account)
     password = new_password()
-    work.session.execute(
-        update(Account)
-        .where(Account.id == account.id)
-        .values(
-            password_hash=hash_password(password), must_change_password=True, failed_sign_ins=0, locked_until=None,
-            password_changed_at=work.at, row_version=Account.row_version + 1,
-        )
-    )  # fmt: skip
+    set_one_time_password(work.session, account.id, password, work.at)
     end_sessions(work.session, account.id, work.at)
     work.note(Act.PASSWORD_RESET, ("identity.account", account.id))
     return password
+
+
+def set_one_time_password(session: Session, account_id: int, password: str, at: datetime) -> None:
+    """Opens an account with this password until its person sets another; lock and second factor go."""
+    session.execute(
+        update(Account)
+        .where(Account.id == account_id)
+        .values(
+            password_hash=hash_password(password), must_change_password=True, failed_sign_ins=0, locked_until=None,
+            password_changed_at=at, row_version=Account.row_version + 1, totp_cipher=None,
+            totp_confirmed_at=None, totp_last_step=None,
+        )
+    )  # fmt: skip
 
 
 def _may_change(work: Work, account: Account) -> None:

@@ -100,6 +100,9 @@ class Account(Identified, Base):
     password_hash: Mapped[str] = personal()
     password_changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
     must_change_password: Mapped[bool] = mapped_column(server_default="false")
+    totp_cipher: Mapped[bytes | None] = personal()
+    totp_confirmed_at: Mapped[datetime | None]  # since when a code is asked for
+    totp_last_step: Mapped[int | None]
     department_id: Mapped[int | None] = mapped_column(ForeignKey("identity.department.id"), index=True)
     organization_id: Mapped[int | None] = mapped_column(ForeignKey("organizations.organization.id"), index=True)
     is_active: Mapped[bool] = mapped_column(server_default="true")

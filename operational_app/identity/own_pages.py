@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import segno
 from sqlalchemy import select, update
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,12 +12,13 @@ from huiyang.field_crypto import row_context
 from huiyang.identifiers import IdNumberStatus, PhoneStatus, check_id_number, normalise_phone, phone_status
 from operational_app.audit.service import Act
 from operational_app.identity import administration as office
+from operational_app.identity import second_factor
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, Number, Text, done, notice_of, work_of
 from operational_app.identity.administration import Refused, Work
-from operational_app.identity.models import Account, SignInAttempt, SignInSession
+from operational_app.identity.models import Account, Duty, SignInAttempt, SignInSession
 from operational_app.web.formats import mask_id_number, mask_phone
-from operational_app.web.gate import OWN_PASSWORD_PATH
+from operational_app.web.gate import OWN_PASSWORD_PATH, SECOND_FACTOR_PATH
 from operational_app.web.rights import pages_of
 from operational_app.web.services import page, services
 
@@ -123,6 +125,60 @@ def change_password(request: Request, current: Text = "", new: Text = "", again:
     except Refused as problem:
         return page(request, "identity/password.html", REFUSED, title="修改密码", error=str(problem))
     return done("/me", "password")
+
+
+def _second_factor_page(request: Request, error: str = "") -> Response:
+    """Binds an authenticator: a new secret each time it is opened, until a first code confirms it."""
+    work, crypto = work_of(request), services(request).crypto
+    account = work.session.get_one(Account, work.actor.account_id)
+    secret, code = "", ""
+    if account.totp_confirmed_at is None:
+        if error and account.totp_cipher:  # a mistyped code is no reason to scan again
+            secret = crypto.decrypt(account.totp_cipher, row_context(_TABLE, "totp_cipher", account.id))
+        else:
+            secret = second_factor.new_secret()
+            account.totp_cipher = second_factor.seal(crypto, account.id, secret)
+            work.session.flush()
+        code = segno.make(second_factor.enrolment_uri(secret, account.username)).svg_data_uri(scale=5)
+    # The gate rolls back what an answer above 399 wrote, so a mistyped code is told with 200.
+    return page(
+        request, "identity/second_factor.html", title="动态验证码", account=account, secret=secret, code=code,
+        error=error, is_required=work.actor.duty is not Duty.BUSINESS, notice=notice_of(request),
+    )  # fmt: skip
+
+
+@router.get(SECOND_FACTOR_PATH)
+def second_factor_page(request: Request) -> Response:
+    return _second_factor_page(request)
+
+
+@router.post(SECOND_FACTOR_PATH)
+def confirm_second_factor(request: Request, code: Text = "") -> Response:
+    work = work_of(request)
+    account = work.session.get_one(Account, work.actor.account_id)
+    if account.totp_confirmed_at is not None or not second_factor.accept(
+        work.session, services(request).crypto, account, code, work.at, confirms=True
+    ):
+        return _second_factor_page(request, "验证码不正确，请核对手机时间后重新输入。")
+    work.note(Act.SECOND_FACTOR, (_TABLE, account.id), bound=True)
+    return done(SECOND_FACTOR_PATH, "bound")
+
+
+@router.post(f"{SECOND_FACTOR_PATH}/remove")
+def remove_second_factor(request: Request, code: Text = "") -> Response:
+    """Takes the factor away; needs a code of it, and an administrator has to bind another at once."""
+    work = work_of(request)
+    account = work.session.get_one(Account, work.actor.account_id)
+    if not second_factor.accept(work.session, services(request).crypto, account, code, work.at):
+        return _second_factor_page(request, "验证码不正确。")
+    work.session.execute(
+        update(Account)
+        .where(Account.id == account.id)
+        .values(totp_cipher=None, totp_confirmed_at=None, totp_last_step=None)
+        .execution_options(synchronize_session=False)
+    )
+    work.note(Act.SECOND_FACTOR, (_TABLE, account.id), bound=False)
+    return done("/me", "unbound")
 
 
 @router.post("/me/sessions/{key:int}/end")

@@ -35,7 +35,9 @@ _APPLICATIONS = {COCKPIT_PATH: Resource.COCKPITS, DAGSTER_PATH: Resource.PIPELIN
 #: What the applications are told, each of the rights that the person has.
 _RIGHTS_ELSEWHERE = (Resource.COCKPITS, Resource.COCKPIT_ADMINISTRATION, Resource.PIPELINES)
 _LOCKED_MINUTES = int(LOCKED_FOR.total_seconds() // 60)
-_REFUSED = f"用户名或密码不正确，或者账号已暂时锁定。连续输错 {MAX_FAILURES} 次将锁定 {_LOCKED_MINUTES} 分钟。"
+_REFUSED = (
+    f"用户名、密码或动态验证码不正确，或者账号已暂时锁定。连续输错 {MAX_FAILURES} 次将锁定 {_LOCKED_MINUTES} 分钟。"
+)
 
 
 @router.get(SIGN_IN_PATH)
@@ -51,13 +53,21 @@ def sign_in(
     request: Request,
     username: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
+    code: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/",
 ) -> Response:
     database = services(request).database
     token = None
     if username and password and len(username) <= 64 and len(password) <= 256 and "\0" not in username:
         token = sessions.sign_in(
-            database, username.strip(), password, now(), remote_address(request), request.headers.get("user-agent")
+            database,
+            username.strip(),
+            password,
+            now(),
+            remote_address(request),
+            request.headers.get("user-agent"),
+            code=code[:10],
+            crypto=services(request).crypto,
         )
     if token is None:
         return page(

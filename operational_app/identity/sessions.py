@@ -15,8 +15,10 @@ from hashlib import sha256
 from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from huiyang.field_crypto import FieldCrypto
 from operational_app.audit.service import Act, Outcome, record
 from operational_app.core.row_security import ScopeSetting, set_scope
+from operational_app.identity import second_factor
 from operational_app.identity.access import Resource
 from operational_app.identity.models import (
     Account,
@@ -96,6 +98,7 @@ class Actor:
     scope_label: str
     session_id: int
     must_change_password: bool
+    has_second_factor: bool
 
     def may(self, resource: str) -> bool:
         return any(held.code == resource for held in self.resources)
@@ -164,6 +167,7 @@ def _find_actor(session: Session, which: ColumnElement[bool], now: datetime, *, 
         scope_label=scope_label(account, department, organization_name),
         session_id=sign_in.id,
         must_change_password=account.must_change_password,
+        has_second_factor=account.totp_confirmed_at is not None,
     )
 
 
@@ -217,11 +221,17 @@ def sign_in(
     now: datetime,
     remote_address: str | None,
     browser: str | None = None,
+    *,
+    code: str = "",
+    crypto: FieldCrypto | None = None,
 ) -> str | None:
     """Checks name and password and starts a session.
 
     An attempt is counted before its password is looked at, so that many at once get no more than the allowed number.
     The caller tells the user one thing for every failure: a stranger learns neither names nor locks.
+
+    Args:
+        code: of the second factor, for an account that has one; `crypto` opens its secret.
 
     Returns:
         The session's token, for the cookie; None if refused.
@@ -231,6 +241,8 @@ def sign_in(
         attempt = _count_attempt(session, username, now)
     is_right = verify_password(attempt.password_hash if attempt else None, password)
     with database.transaction(AS_IDENTITY) as session:
+        if attempt is not None and is_right:
+            is_right = _second_factor_is_right(session, attempt.account_id, code, crypto, now)
         if attempt is None or not is_right:
             account_id = session.scalar(select(Account.id).where(Account.username == username))
             if account_id is not None:
@@ -295,6 +307,15 @@ def end_sessions(session: Session, account_id: int, now: datetime, *, but: int |
         .where(SignInSession.account_id == account_id, SignInSession.ended_at.is_(None), SignInSession.id != (but or 0))
         .values(ended_at=now)
     )
+
+
+def _second_factor_is_right(
+    session: Session, account_id: int, code: str, crypto: FieldCrypto | None, now: datetime
+) -> bool:
+    account = session.get_one(Account, account_id)
+    if account.totp_confirmed_at is None:
+        return True
+    return crypto is not None and second_factor.accept(session, crypto, account, code, now)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from operational_app.audit.service import Act, Outcome, record
 from operational_app.core.row_security import ScopeSetting
+from operational_app.identity.models import Duty
 from operational_app.identity.sessions import AS_IDENTITY, Actor, find_actor
 from operational_app.web.forms import (
     FORM_COOKIE,
@@ -37,6 +38,7 @@ SIGN_IN_PATH = "/sign-in"
 CHECK_PATH = "/auth/check"
 ICON_PATH = "/favicon.ico"
 OWN_PASSWORD_PATH = "/me/password"
+SECOND_FACTOR_PATH = "/me/second-factor"
 SIGN_OUT_PATH = "/sign-out"
 REGISTER_PATH = "/register"
 AUTHORIZE_PATH = "/oauth/authorize"
@@ -67,6 +69,7 @@ MACHINE_PATHS = frozenset({DISCOVERY_PATH, KEYS_PATH, TOKEN_PATH, USERINFO_PATH}
 _WITHOUT_FORM = MACHINE_PATHS | {CHECK_PATH, AUTHORIZE_PATH, UPSTREAM_PATH}
 #: Where somebody with a one-time password may go.
 _OPEN_BEFORE_OWN_PASSWORD = frozenset({OWN_PASSWORD_PATH, SIGN_OUT_PATH, ICON_PATH})
+_OPEN_BEFORE_SECOND_FACTOR = _OPEN_BEFORE_OWN_PASSWORD | {SECOND_FACTOR_PATH}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Forms are short; one with files (their own limit: core.uploads) may hold a handful of papers.
 _LARGEST_FORM_BYTES = 1_000_000
@@ -140,7 +143,10 @@ class _Passage:
             await self._answer(_ask_to_sign_in(request, was_signed_in=bool(token)))
             return
         if actor and actor.must_change_password and request.url.path not in _OPEN_BEFORE_OWN_PASSWORD:
-            await self._answer(_ask_for_own_password(request))
+            await self._answer(_ask_first_for(OWN_PASSWORD_PATH, "请先修改一次性密码", request))
+            return
+        if actor and self._lacks_second_factor(actor) and request.url.path not in _OPEN_BEFORE_SECOND_FACTOR:
+            await self._answer(_ask_first_for(SECOND_FACTOR_PATH, "请先绑定动态验证码", request))
             return
         if request.method not in _SAFE_METHODS:
             if is_machine:
@@ -182,6 +188,11 @@ class _Passage:
         path = self._request.url.path
         with self._services.database.transaction(AS_IDENTITY) as session:
             return find_actor(session, token, now(), in_use=path != CHECK_PATH or is_a_persons_doing(self._request))
+
+    def _lacks_second_factor(self, actor: Actor) -> bool:
+        """Administrators need one, except in a demo, whose password stands on the operator's screen anyway."""
+        is_required = actor.duty is not Duty.BUSINESS and not self._services.settings.demo
+        return is_required and not actor.has_second_factor
 
     async def _form_is_ours(self) -> bool:
         given = self._request.headers.get(FORM_HEADER)
@@ -260,10 +271,10 @@ def _ask_to_sign_in(request: Request, *, was_signed_in: bool) -> Response:
     return RedirectResponse(sign_in_address(target, was_signed_in=was_signed_in), status_code=302 if is_page else 303)
 
 
-def _ask_for_own_password(request: Request) -> Response:
+def _ask_first_for(path: str, what: str, request: Request) -> Response:
     if not is_navigation(request):
-        return JSONResponse({"detail": "请先修改一次性密码"}, status_code=403)
-    return RedirectResponse(OWN_PASSWORD_PATH, status_code=303)
+        return JSONResponse({"detail": what}, status_code=403)
+    return RedirectResponse(path, status_code=303)
 
 
 def sign_in_address(target: str, *, was_signed_in: bool = False, again: bool = False) -> str:

@@ -204,7 +204,7 @@ def test_a_wrong_password_and_the_lock(site: Site) -> None:
     with site.page() as page:
         for _ in range(MAX_FAILURES):
             sign_in(page, username, "wrong")
-            expect(page.get_by_role("alert")).to_contain_text("用户名或密码不正确")
+            expect(page.get_by_role("alert")).to_contain_text("用户名、密码或动态验证码不正确")
             expect(page.get_by_label("用户名")).to_have_value(username)
         sign_in(page, username)
         expect(page.get_by_role("alert")).to_contain_text("锁定 15 分钟")

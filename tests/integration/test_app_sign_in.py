@@ -104,7 +104,7 @@ def test_a_wrong_password_and_an_unknown_name_are_told_the_same(app, records, le
     browser = Browser.of(app)
     wrong, unknown = browser.sign_in(leader, "wrong"), browser.sign_in("nobody-" + leader, "wrong")
     assert wrong.status_code == unknown.status_code == 401
-    assert "用户名或密码不正确" in wrong.text
+    assert "用户名、密码或动态验证码不正确" in wrong.text
     assert wrong.text.replace(leader, "") == unknown.text.replace("nobody-" + leader, "")
     assert Browser.of(app).sign_in("\0" * 3, "x").status_code == 401
     assert Browser.of(app).sign_in("x" * 10_000, "x").status_code == 401

@@ -164,7 +164,8 @@ create policy app_scope on workbench.announcement_read to huiyang_app using ((ex
 ;
 create policy huiyang_loader on workbench.announcement_read for all to huiyang_loader using (true) with check (true)
 ;
-alter table identity.account add column registered_from text
+alter table identity.account add column registered_from text, add column totp_cipher bytea,
+    add column totp_confirmed_at timestamp with time zone, add column totp_last_step bigint
 ;
 create index ix_account_registered_from on identity.account (registered_from, created_at) where registered_from is not null
 ;
