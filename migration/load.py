@@ -23,6 +23,7 @@ from huiyang.progress import Progress
 from huiyang.settings import BUSINESS_TIMEZONE, Settings
 from migration import photos
 from migration.care_relations import derive_care_relations
+from migration.codes import issue_codes
 from migration.duplicates import DuplicateCounts, link_duplicates
 from migration.evaluation import KeyLookup, Surroundings
 from migration.ledger import (
@@ -86,6 +87,7 @@ class MigrationSummary:
         sources: in the order of loading; empty where `already_done`.
         duplicates: of elders.
         care_relations: rows made or ended.
+        codes: of institutions, beds and elders, issued.
         report_files: Markdown and XLSX.
     """
 
@@ -95,6 +97,7 @@ class MigrationSummary:
     sources: tuple[SourceSummary, ...] = ()
     duplicates: DuplicateCounts | None = None
     care_relations: int = 0
+    codes: int = 0
     seconds: float = 0.0
     report_files: tuple[Path, ...] = field(default=())
 
@@ -219,6 +222,8 @@ class _Migration:
             )
         progress("care relations", 0.9)
         care_relations = derive_care_relations(self._connection, self._export_date)
+        progress("codes", 0.9)
+        codes = issue_codes(self._settings)
         summaries = []
         for position, mapping in enumerate(self._mappings):
             progress(f"reconciling {mapping.title}", 0.9 + 0.1 * position / len(self._mappings))
@@ -230,6 +235,7 @@ class _Migration:
             sources=tuple(summaries),
             duplicates=duplicates,
             care_relations=care_relations,
+            codes=codes,
             seconds=time.monotonic() - started,
         )
         report_files = write_report(self._connection, self._settings.report_dir / "migration", summary, self._mappings)

@@ -515,3 +515,22 @@ def test_register_entries_belong_to_a_county_and_to_a_time(database):
     total, of_counties, first, last = rows
     assert total == of_counties > 3_000
     assert first.year < 2010 and last < date(2026, 11, 1)
+
+
+@pytest.mark.feature(28, 29, 30)
+def test_everything_in_use_has_a_code_and_its_old_number_finds_it(database: psycopg.Connection) -> None:
+    without = database.execute(
+        "select (select count(*) from elders.elder as elder where status = 'active' and elder_code is null"
+        " and not exists (select 1 from elders.elder_merge as merge where merge.merged_id = elder.id)),"
+        " (select count(*) from institutions.bed where status <> 'closed' and bed_code is null),"
+        " (select count(*) from organizations.organization where status <> 'closed' and organization_code is null)"
+    ).fetchone()
+    assert without == (0, 0, 0)
+    for source, kind, column in (
+        ("elders", "elder", "elder_id"), ("beds", "bed", "bed_id"), ("institutions", "institution", "organization_id"),
+    ):  # fmt: skip
+        loaded = {key for key, (outcome, *_) in ledger(database, source).items() if outcome == "loaded"}
+        known = database.execute(
+            f"select legacy_code, {column} from codes.legacy_code where kind = %s", [kind]
+        ).fetchall()
+        assert loaded and loaded <= {number for number, key in known if key is not None}
