@@ -45,10 +45,11 @@ class Settings(BaseSettings):
     front_door_port: int = 8443
     #: Further names and addresses, comma-separated, that the front door has certificates for, beyond this machine's.
     front_door_names: str = ""
-    #: The one address by which users and other applications reach the front door, without a final slash; it is the
-    #: issuer of OpenID Connect. Default: this machine's own address.
+    #: The one address by which users and other applications reach the front door, without a final slash, where it is
+    #: not the first of `front_door_names` at its port.
     public_address: str = ""
-    #: A provider of OpenID Connect above us (the province's): its issuer, how it knows us, and a file with our secret.
+    #: A provider of OpenID Connect above us (the province's): its issuer, how it knows us, and the absolute path of a
+    #: file with the secret that it gave us.
     upstream_issuer: str | None = None
     upstream_client_id: str | None = None
     upstream_client_secret_file: Path | None = None
@@ -87,8 +88,20 @@ class Settings(BaseSettings):
         return self.home / "dagster"
 
     @property
+    def told_address(self) -> str | None:
+        """The address that the installation was told it has, for links that leave it; None if it was told none."""
+        if self.public_address:
+            return self.public_address
+        name = next(filter(None, map(str.strip, self.front_door_names.split(","))), None)
+        if name is None:
+            return None
+        host = f"[{name}]" if ":" in name else name
+        return f"https://{host}" + ("" if self.front_door_port == 443 else f":{self.front_door_port}")
+
+    @property
     def issuer(self) -> str:
-        return self.public_address or f"https://localhost:{self.front_door_port}"
+        """How other applications know us (OpenID Connect); it must not depend on who asks."""
+        return self.told_address or f"https://localhost:{self.front_door_port}"
 
     @property
     def app_port(self) -> int:

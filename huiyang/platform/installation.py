@@ -21,7 +21,10 @@ from huiyang.settings import BUSINESS_TIMEZONE, Scale, Settings, get_settings
 #: Free space that set-up and one release need, in GiB, with as much again in hand for the refresh of the next period.
 NEEDED_GIB = {Scale.DEMO: 3, Scale.CENSUS: 30, Scale.CITY: 40}
 #: What an installation keeps from its set-up, so that later commands need no environment variables.
-_KEPT = ("scale", "seed", "front_door_port", "first_internal_port", "front_door_names", "postgres_admin_url", "demo")
+_KEPT = (
+    "scale", "seed", "front_door_port", "first_internal_port", "front_door_names", "public_address",
+    "postgres_admin_url", "demo", "upstream_issuer", "upstream_client_id", "upstream_client_secret_file",
+)  # fmt: skip
 
 
 def record_file(settings: Settings) -> Path:
@@ -60,7 +63,7 @@ def environment(settings: Settings, *, serving: bool = False) -> dict[str, str]:
     Args:
         serving: leave the administrator's name and password out of the server's address.
     """
-    values = {name: getattr(settings, name) for name in _KEPT}
+    values = _kept(settings)
     variables = {f"HUIYANG_{name.upper()}": str(value) for name, value in values.items() if value not in (None, "")}
     variables["HUIYANG_HOME"] = str(settings.home)
     if serving and settings.postgres_admin_url:
@@ -76,8 +79,11 @@ def address_only(postgres_url: str) -> str:
 
 def record_installation(settings: Settings) -> None:
     """Remembers scale, seed and ports in the home folder (mode 0600: a server's URL can hold a password)."""
-    kept = {name: getattr(settings, name) for name in _KEPT}
-    write_json(record_file(settings), _read(record_file(settings)) | kept)
+    write_json(record_file(settings), _read(record_file(settings)) | _kept(settings))
+
+
+def _kept(settings: Settings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", include=set(_KEPT))
 
 
 def note_real_data(settings: Settings) -> None:

@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from huiyang.settings import Settings
 from operational_app.audit.service import Act, Outcome, record
 from operational_app.codes import queries, service
 from operational_app.codes.labels import SCAN_PATH, qr_image, render_sheets
@@ -157,13 +156,8 @@ def card_of(request: Request, kind: SubjectKind, key: int) -> Card | None:
 
 
 def public_address(request: Request) -> str:
-    """The address that goes into QR codes: the first name that the installation was told, else the one in use."""
-    settings: Settings = services(request).settings
-    told = [name.strip() for name in settings.front_door_names.split(",") if name.strip()]
-    if not told:
-        return f"{request.url.scheme}://{request.url.netloc}"
-    host = f"[{told[0]}]" if ":" in told[0] else told[0]
-    return f"https://{host}" + ("" if settings.front_door_port == 443 else f":{settings.front_door_port}")
+    """The address that goes into QR codes: the one that the installation was told, else the one in use."""
+    return services(request).settings.told_address or f"{request.url.scheme}://{request.url.netloc}"
 
 
 def _is_reachable(base: str) -> bool:

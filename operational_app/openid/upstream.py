@@ -138,7 +138,7 @@ def upstream_of(settings: Settings) -> Upstream | None:
     """The provider that the settings name; None where they name none.
 
     Raises:
-        HuiyangError: half of it is missing, or the secret's file cannot be read.
+        HuiyangError: half of it is missing, or the secret's file cannot be read, or others can read it too.
     """
     if not settings.upstream_issuer:
         return None
@@ -150,6 +150,8 @@ def upstream_of(settings: Settings) -> Upstream | None:
     _must_be_safe(settings.upstream_issuer)
     path = settings.upstream_client_secret_file
     try:
+        if path.stat().st_mode & 0o077:
+            raise HuiyangError(f"{path} can be read by other users.", f"Run `chmod 600 {path}`.")
         secret = path.read_text().strip()
     except OSError as error:
         raise HuiyangError(f"{path} cannot be read: {error}.", "Put the upstream client's secret there.") from error

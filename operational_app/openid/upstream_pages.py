@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Depends
@@ -9,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from huiyang.errors import HuiyangError
 from operational_app.identity import sessions
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, Text, done, notice_of, seen, work_of
@@ -33,6 +35,7 @@ _JOURNEY_LASTS = timedelta(minutes=10)
 #: The seal of a journey that began before anybody was known; sessions count from 1.
 _NO_SESSION = 0
 _OWN = "/me/linked-identity"
+_log = logging.getLogger("huiyang.app")
 router = APIRouter()
 own = pages_of(Resource.WORKBENCH)
 accounts = pages_of(Resource.ACCOUNTS)
@@ -42,9 +45,13 @@ def _upstream(request: Request) -> Upstream:
     """The provider.
 
     Raises:
-        HTTPException: 404, there is none.
+        HTTPException: 404, there is none; 503, its settings are wrong (the log says how).
     """
-    found = upstream_of(services(request).settings)
+    try:
+        found = upstream_of(services(request).settings)
+    except HuiyangError as error:
+        _log.error("%s", error)
+        raise HTTPException(503, "省统一身份认证没有配置好，请联系系统管理员，或使用用户名和密码登录。") from error
     if found is None:
         raise HTTPException(404)
     return found

@@ -646,6 +646,7 @@ def province(settings, app, system, port_settings, tmp_path_factory):
     known = register(settings, system, redirect_uri=f"{own}/sign-in/upstream/callback")
     secret = tmp_path_factory.mktemp("upstream") / "secret"
     secret.write_text(f"{known.secret}\n")
+    secret.chmod(0o600)
     below = settings.model_copy(
         update={
             "public_address": own, "upstream_issuer": settings.issuer, "upstream_client_id": known.client_id,
@@ -756,6 +757,7 @@ class TestUpstream:
         found = province[1]
         secret_file = settings.home / "upstream-secret"
         secret_file.write_text("x")
+        secret_file.chmod(0o600)
         lonely = settings.model_copy(
             update={"upstream_issuer": dead, "upstream_client_id": found.client_id,
                     "upstream_client_secret_file": secret_file}
@@ -768,3 +770,8 @@ class TestUpstream:
         ):  # fmt: skip
             with pytest.raises(HuiyangError):
                 upstream_of(lonely.model_copy(update=wrong))
+        secret_file.chmod(0o644)
+        with pytest.raises(HuiyangError, match="other users"):
+            upstream_of(lonely)
+        told = Browser.of(create_app(lonely)).get("/sign-in/upstream")
+        assert told.status_code == 503 and "没有配置好" in told.text and str(secret_file) not in told.text
