@@ -60,6 +60,26 @@ def gcj02_to_wgs84(longitude_gcj02: ArrayLike, latitude_gcj02: ArrayLike) -> Coo
     return guess_longitude, guess_latitude
 
 
+def gcj02_to_bd09(longitude_gcj02: ArrayLike, latitude_gcj02: ArrayLike) -> Coordinates:
+    """(longitude_bd09, latitude_bd09), the datum of Baidu's maps."""
+    x, y = np.asarray(longitude_gcj02, dtype=float), np.asarray(latitude_gcj02, dtype=float)
+    turn = np.pi * 3000.0 / 180.0
+    radius = np.hypot(x, y) + 0.00002 * np.sin(y * turn)
+    angle = np.arctan2(y, x) + 0.000003 * np.cos(x * turn)
+    return radius * np.cos(angle) + 0.0065, radius * np.sin(angle) + 0.006
+
+
+def bd09_to_gcj02(longitude_bd09: ArrayLike, latitude_bd09: ArrayLike) -> Coordinates:
+    """(longitude_gcj02, latitude_gcj02): the exact inverse by fixed-point iteration."""
+    longitude, latitude = np.asarray(longitude_bd09, dtype=float), np.asarray(latitude_bd09, dtype=float)
+    guess_longitude, guess_latitude = longitude - 0.0065, latitude - 0.006
+    for _ in range(_INVERSE_ROUNDS):
+        shifted_longitude, shifted_latitude = gcj02_to_bd09(guess_longitude, guess_latitude)
+        guess_longitude = guess_longitude + (longitude - shifted_longitude)
+        guess_latitude = guess_latitude + (latitude - shifted_latitude)
+    return guess_longitude, guess_latitude
+
+
 def distance_metres(
     longitude_a: ArrayLike, latitude_a: ArrayLike, longitude_b: ArrayLike, latitude_b: ArrayLike
 ) -> np.ndarray:

@@ -9,8 +9,8 @@ from starlette.responses import HTMLResponse
 from operational_app.codes.models import SubjectKind
 from operational_app.codes.pages import card_of
 from operational_app.identity.access import Resource
-from operational_app.institutions import bed_pages, residency_pages
-from operational_app.institutions.desk import may_change, notice_of
+from operational_app.institutions import bed_pages, profile, profile_pages, residency_pages, staff_pages
+from operational_app.institutions.desk import may_change, work_of
 from operational_app.institutions.models import BedKind, BedStatus
 from operational_app.institutions.queries import load_file
 from operational_app.institutions.views import STATUS_COLOURS, grade_label
@@ -36,10 +36,12 @@ def institution_page(request: Request, key: int) -> HTMLResponse:
         bed_statuses=[status.label for status in BedStatus],
         may_see_elders=actor(request).may(Resource.ELDERS),
         may_change=may_change(request, file.institution),
-        notice=notice_of(request),
+        key=key,
+        meter=profile.meter(session(request), file.institution, file.organization),
+        duplicates=profile.likely_duplicates(work_of(request), file.organization),
         card=card_of(request, SubjectKind.INSTITUTION, file.organization.id),
     )
 
 
-for part in (bed_pages, residency_pages):
+for part in (bed_pages, residency_pages, staff_pages, profile_pages):
     router.include_router(part.router)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from pyproj import Geod
 
 from huiyang.geodesy import (
+    bd09_to_gcj02,
     distance_metres,
+    gcj02_to_bd09,
     gcj02_to_wgs84,
     grid_cell_500m,
     grid_cell_centre_wgs84,
@@ -98,3 +100,11 @@ def test_unknown_positions_have_no_cell():
     for text in ("", "N1E2", "N04664E22955 ", "E22955N04664"):
         with pytest.raises(ValueError, match="grid cell"):
             grid_cell_centre_wgs84(text)
+
+
+@given(CITY_LONGITUDES, CITY_LATITUDES)
+def test_bd09_agrees_with_an_oracle_and_comes_back(longitude: float, latitude: float):
+    expected = prcoords.gcj_bd((latitude, longitude))
+    shifted = gcj02_to_bd09(longitude, latitude)
+    assert shifted == pytest.approx((expected.lon, expected.lat), abs=1e-9)
+    assert bd09_to_gcj02(*shifted) == pytest.approx((longitude, latitude), abs=1e-9)
