@@ -302,6 +302,14 @@ class TestSignIn:
         other = signed_in(app, records.account(RoleCode.LEADER, division_code=CHIKAN))
         assert application.name not in other.get("/").text
 
+    def test_people_of_market_entities_enter_too(self, settings, app, records, security, application):
+        name = unique("康乐养老院")
+        _, organization = records.institution(name, CHIKAN)
+        username = records.account(RoleCode.INSTITUTION_MANAGER, organization_id=organization)
+        give(settings, security, username, application, "reader")
+        told = application.told(application.redeem(code_for(signed_in(app, username), application))).json()
+        assert told["department"] is None and told["data_scope"] == name and told["roles"] == ["reader"]
+
     def test_a_public_client_needs_no_secret_but_its_verifier(self, settings, app, records, system, security):
         phone = register(settings, system, is_public=True, redirect_uri="http://127.0.0.1:7777/back")
         username = records.account(RoleCode.LEADER, division_code=CHIKAN)
@@ -502,6 +510,17 @@ class TestRoles:
             assert application.told(tokens).status_code == 401, end
             if end == "shut":
                 system.post(f"/accounts/{key}/open", form_on=f"/accounts/{key}")
+
+    def test_a_token_lives_ten_minutes(self, settings, user, application):
+        tokens = application.redeem(code_for(user[1], application))
+        with connect(Login.LOADER, settings) as loader:
+            moved = loader.execute(
+                "update identity.access_token set issued_at = issued_at - interval '10 min',"
+                " expires_at = expires_at - interval '10 min' where token_sha256 = %s",
+                [sha256(tokens["access_token"].encode()).digest()],
+            )
+            assert moved.rowcount == 1
+        assert application.told(tokens).status_code == 401
 
     def test_administrators_hold_no_role_in_applications(self, app, records, settings, application, security):
         username = records.account(RoleCode.LEADER, division_code=CHIKAN)
