@@ -88,7 +88,7 @@ def _page_of(request: Request, kind: SubjectKind, key: int) -> str | None:
     if kind is SubjectKind.ELDER:
         places.append((Resource.ELDERS, f"/elders/{key}"))
     elif kind is SubjectKind.BED:
-        places.append((Resource.INSTITUTIONS, f"/institutions/{queries.institution_of(work, key)}#beds"))
+        places.append((Resource.INSTITUTIONS, f"/institutions/{queries.institution_of(work, key)}/beds/{key}"))
     else:
         institution = queries.profile_of(work, key)
         if institution is not None:

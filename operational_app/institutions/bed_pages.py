@@ -7,6 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from operational_app.codes.models import SubjectKind
+from operational_app.codes.pages import card_of
 from operational_app.identity.access import Resource
 from operational_app.identity.administration import Refused
 from operational_app.institutions import rules, service
@@ -77,7 +79,7 @@ def _bed_page(request: Request, key: int, bed_id: int, error: str = "") -> Respo
         ],
         receives=rules.why_not_receive(bed.status, has_resident=has_resident) is None,
         events=bed_events(work, bed.id), may_change=may_change(request, institution), error=error,
-        notice=notice_of(request),
+        notice=notice_of(request), card=card_of(request, SubjectKind.BED, bed.id),
     )  # fmt: skip
 
 

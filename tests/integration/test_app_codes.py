@@ -89,7 +89,7 @@ class TestIssuing:
         bed = records.bed(institution)
         for kind, key, page in (
             ("institution", organization, f"/institutions/{institution}"),
-            ("bed", bed, f"/codes/bed/{bed}"),
+            ("bed", bed, f"/institutions/{institution}/beds/{bed}"),
             ("elder", elder, f"/elders/{elder}"),
         ):
             assert "尚未赋码" in staff.get(page).text
@@ -324,9 +324,9 @@ class TestScanning:
         manager = signed_in(app, records.account(RoleCode.INSTITUTION_MANAGER, organization_id=organization))
         house, at_provider = f"/institutions/{institution}", f"/providers/{provider}"
         for browser, places in (
-            (staff, (f"/elders/{elder}", f"{house}#beds", house, at_provider)),
+            (staff, (f"/elders/{elder}", f"{house}/beds/{bed}", house, at_provider)),
             (operator, (f"/elders/{elder}", f"/codes/bed/{bed}", f"/codes/institution/{organization}", at_provider)),
-            (manager, (None, f"{house}#beds", house, None)),
+            (manager, (None, f"{house}/beds/{bed}", house, None)),
         ):
             for code, place in zip(codes.values(), places, strict=True):
                 answer = browser.get(f"/c/{code.lower()}")
