@@ -73,7 +73,9 @@ _PROVIDER = (
     _Wanted("provider.manager", "许文彦", RoleCode.PROVIDER_MANAGER),
     _Wanted("provider.staff", "谢小敏", RoleCode.PROVIDER_STAFF),
 )
-_USERNAMES = [wanted.username for wanted in (*_WANTED, _MANAGER, *_PROVIDER)]
+#: Somebody who waits to be let in (operational_app.demo).
+NEWCOMER = "new.colleague"
+_USERNAMES = [*(wanted.username for wanted in (*_WANTED, _MANAGER, *_PROVIDER)), NEWCOMER]
 
 
 def ensure_demo_accounts(settings: Settings) -> list[DemoAccount]:
@@ -82,7 +84,7 @@ def ensure_demo_accounts(settings: Settings) -> list[DemoAccount]:
     The people of an institution and of a provider appear once there is one. In an installation that
     is no demo (`HUIYANG_DEMO=false`) nothing is made, and demo accounts of an earlier time are shut.
     """
-    with _database(settings) as database, database.transaction(_WHOLE_CITY) as session:
+    with opened(settings) as database, database.transaction(_WHOLE_CITY) as session:
         if not settings.demo:
             _shut(session)
             return []
@@ -109,7 +111,7 @@ def create_account(settings: Settings, username: str, display_name: str, role_co
         raise HuiyangError(
             f"{username} is no user name.", "Use 3-32 lower-case letters, digits and . _ -, beginning with a letter."
         )
-    with _database(settings) as database, database.transaction(AS_IDENTITY) as session:
+    with opened(settings) as database, database.transaction(AS_IDENTITY) as session:
         role = session.scalars(select(Role).where(Role.code == role_code)).one_or_none()
         if role is None:
             known = ", ".join(session.scalars(select(Role.code).where(Role.is_builtin).order_by(Role.id)))
@@ -137,7 +139,7 @@ def reset_account(settings: Settings, username: str) -> str:
     Raises:
         HuiyangError: there is no such account.
     """
-    with _database(settings) as database, database.transaction(AS_IDENTITY) as session:
+    with opened(settings) as database, database.transaction(AS_IDENTITY) as session:
         account = session.scalars(select(Account).where(Account.username == username)).one_or_none()
         if account is None:
             raise HuiyangError(f"There is no account {username}.", "Look at 账号管理 in the app for its name.")
@@ -152,12 +154,17 @@ def reset_account(settings: Settings, username: str) -> str:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[AppDatabase]:
+def opened(settings: Settings) -> Iterator[AppDatabase]:
+    """The operational database for a command, closed afterwards."""
     database = AppDatabase(settings, pool_size=1, max_overflow=0)
     try:
         yield database
     finally:
         database.close()
+
+
+def demo_password_hash(settings: Settings) -> str:
+    return hash_password(load_secrets(settings.secrets_file)["demo_password"])
 
 
 class _DemoPassword:

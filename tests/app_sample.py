@@ -255,9 +255,9 @@ class Browser:
         return self.post("/sign-in", {"username": username, "password": password, **more}, form_on="/sign-in")
 
 
-def signed_in(app: Any, username: str) -> Browser:
+def signed_in(app: Any, username: str, password: str = PASSWORD) -> Browser:
     """A browser whose user is signed in."""
     browser = Browser.of(app)
-    response = browser.sign_in(username)
+    response = browser.sign_in(username, password)
     assert response.status_code == 303, response.text
     return browser

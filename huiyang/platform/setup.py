@@ -182,8 +182,10 @@ class Setup:
 
     def _make_accounts(self, progress: Progress) -> None:
         from operational_app.accounts import ensure_demo_accounts
+        from operational_app.demo import ensure_demo_records
 
         self._result.accounts = ensure_demo_accounts(self._settings)
+        ensure_demo_records(self._settings)
 
     def _write_sample(self, progress: Progress) -> None:
         from migration.sample import write_export

@@ -11,6 +11,7 @@ from huiyang.database import Login, connect
 from huiyang.secret_store import load_secrets
 from huiyang.settings import Settings
 from operational_app.accounts import DemoAccount, ensure_demo_accounts
+from operational_app.demo import ensure_demo_records
 from operational_app.identity.models import RoleCode
 from operational_app.inbox.queries import report_files
 from operational_app.main import create_app
@@ -231,6 +232,17 @@ class TestDemoAccounts:
                 " where username = any(%s) order by id",
                 [[account.username for account in accounts]],
             ).fetchall()
+
+    def test_a_demo_shows_a_request_and_announcements_once(self, app, installation):
+        for _ in range(2):
+            accounts = ensure_demo_accounts(installation)
+            ensure_demo_records(installation)
+        password = accounts[0].password
+        manager = signed_in(app, "department.manager", password)
+        assert manager.get("/joining/list").text.count("罗晓雯") == 1
+        newcomer = signed_in(app, "new.colleague", password)
+        assert "待办理" in newcomer.get("/join").text
+        assert newcomer.get("/elders/list").status_code == 403
 
     def test_an_installation_that_is_no_demo_has_none(self, app, installation):
         accounts = ensure_demo_accounts(installation)

@@ -1,0 +1,79 @@
+"""What a demo shows beside migrated data: somebody who waits to be let in, and announcements. Safe to run again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from huiyang.settings import BUSINESS_TIMEZONE, Settings
+from operational_app.accounts import NEWCOMER, demo_password_hash, opened
+from operational_app.core.row_security import set_scope
+from operational_app.identity.models import Account, Department
+from operational_app.identity.sessions import AS_IDENTITY
+from operational_app.joining import rules
+from operational_app.joining.models import JoinAct, JoinEvent, JoinRequest, RequestKind
+from operational_app.workbench.models import Announcement, AnnouncementKind, Audience
+
+_CHIKAN = "440802000000"
+
+
+def ensure_demo_records(settings: Settings) -> None:
+    """Makes them once, in an installation that is a demo and has its accounts."""
+    if not settings.demo:
+        return
+    with opened(settings) as database, database.transaction(AS_IDENTITY) as session:
+        at = datetime.now(BUSINESS_TIMEZONE)
+        if session.scalar(select(Account.id).where(Account.username == NEWCOMER)) is None:
+            _ask_to_join(session, settings, at)
+        if not session.scalar(select(func.count()).select_from(Announcement)):
+            _announce(session, at)
+
+
+def _ask_to_join(session: Session, settings: Settings, at: datetime) -> None:
+    account = Account(
+        username=NEWCOMER, display_name="罗晓雯", password_hash=demo_password_hash(settings), registered_from="demo"
+    )
+    session.add(account)
+    session.flush()
+    department = session.scalars(
+        select(Department).where(
+            Department.division_code == _CHIKAN, Department.is_builtin, Department.unit_code.is_(None)
+        )
+    ).one()
+    request = JoinRequest(
+        kind=RequestKind.DEPARTMENT, applicant_id=account.id, applicant_name=account.display_name, position="科员",
+        division_code=department.division_code, department_id=department.id, statement="调入养老服务股",
+        submitted_at=at, due_on=rules.due_on(RequestKind.DEPARTMENT, at.date()),
+    )  # fmt: skip
+    # A request is seen by its applicant, whose work this is.
+    set_scope(session, replace(AS_IDENTITY, account_id=account.id))
+    session.add(request)
+    session.flush()
+    session.add(
+        JoinEvent(request_id=request.id, account_id=account.id, account_name=account.display_name, act=JoinAct.SUBMIT)
+    )
+
+
+def _announce(session: Session, at: datetime) -> None:
+    author = session.scalars(select(Account.id).where(Account.username == "system.admin")).one()
+    texts = (
+        (
+            AnnouncementKind.ANNOUNCEMENT, "平台启用通知",
+            "全市养老服务数据治理平台启用。请各单位核对本单位信息和证照有效期。\n演示环境中的人员、机构、工单均为合成数据。",
+        ),
+        (
+            AnnouncementKind.RELEASE_NOTE, "更新日志：账号、编码与机构业务",
+            "新增：部门与账号管理、角色配置、加入与入驻申请、办理清单。\n新增：机构码、床位码、长者码的赋码、补发、打印与扫码。\n"
+            "新增：机构床位图与入住业务。",
+        ),
+    )  # fmt: skip
+    for number, (kind, title, body) in enumerate(texts):
+        session.add(
+            Announcement(
+                kind=kind, title=title, body=body, audience=Audience.EVERYBODY, created_by=author,
+                publish_from=at - timedelta(minutes=len(texts) - number),
+            )
+        )  # fmt: skip
