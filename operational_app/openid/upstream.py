@@ -198,11 +198,13 @@ def account_of(session: Session, issuer: str, subject: str) -> Account | None:
 
 
 def why_not_sign_in(session: Session, account: Account, at: datetime) -> str | None:
-    """Why an account does not open this way: shut, locked, or an administrator's, whose second factor is ours."""
+    """Why an account does not open this way: shut, locked, an administrator's, or guarded by a second factor here."""
     if not account.is_active or (account.locked_until and account.locked_until > at):
         return "您在本平台的账号已停用或暂时锁定，请联系系统管理员。"
     if any(role.duty is not Duty.BUSINESS for role in roles_of(session, account.id)):
         return "管理员账号不能通过省统一身份认证登录，请使用用户名和密码登录。"
+    if account.totp_confirmed_at is not None:
+        return "您的账号开启了动态验证码，请使用用户名、密码和动态验证码登录。"
     return None
 
 

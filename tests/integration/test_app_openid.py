@@ -748,6 +748,13 @@ class TestUpstream:
         refused = Traveller(traveller.above, Browser.of(below), traveller.provider).go()
         assert refused.status_code == 403 and "管理员账号不能" in refused.text
         records.replace_roles(username, RoleCode.LEADER)
+        for confirmed_at, status in (("now()", 403), ("null", 302)):
+            with connect(Login.LOADER, records.settings) as loader:
+                loader.execute(
+                    f"update identity.account set totp_confirmed_at = {confirmed_at} where id = %s", [keys[username]]
+                )
+            came = Traveller(traveller.above, Browser.of(below), traveller.provider).go()
+            assert came.status_code == status and ("动态验证码" in came.text) == (status == 403)
         assert office.post(f"/accounts/{keys[username]}/shut", form_on="/me").status_code == 303
         refused = Traveller(traveller.above, Browser.of(below), traveller.provider).go()
         assert refused.status_code == 403 and "已停用" in refused.text
