@@ -34,8 +34,9 @@ SECRETS = {
     "superset": 42,
     "demo_password": 9,
 }
-#: Key pairs, PKCS #8 in PEM: name -> bits of RSA. 3072 serve beyond 2030 (NIST SP 800-57 part 1, table 2).
-KEY_PAIRS = {"openid_key_1": 3072}  # signs what other applications are told of who signed in
+#: Numbered key pairs, PKCS #8 in PEM: prefix -> bits of RSA. Rotation makes the next number and drops old ones.
+#: 3072 bits serve beyond 2030 (NIST SP 800-57 part 1, table 2).
+KEY_PAIRS = {"openid_key_": 3072}  # signs what other applications are told of who signed in
 
 
 def ensure_secrets(path: Path) -> dict[str, str]:
@@ -48,7 +49,11 @@ def ensure_secrets(path: Path) -> dict[str, str]:
     if path.exists():
         existing = load_secrets(path)
     missing = {name: secrets.token_hex(size) for name, size in SECRETS.items() if name not in existing}
-    missing |= {name: new_key_pair(bits) for name, bits in KEY_PAIRS.items() if name not in existing}
+    missing |= {
+        f"{prefix}1": new_key_pair(bits)
+        for prefix, bits in KEY_PAIRS.items()
+        if not any(name.startswith(prefix) for name in existing)
+    }
     if missing:
         write_secrets(path, existing | missing)
     return existing | missing

@@ -17,7 +17,8 @@ from huiyang.errors import HuiyangError
 from huiyang.secret_store import KEY_PAIRS, load_secrets, new_key_pair, write_secrets
 from huiyang.settings import get_settings
 
-_NAME = re.compile(r"openid_key_([0-9]+)")
+_PREFIX = "openid_key_"
+_NAME = re.compile(rf"{_PREFIX}[0-9]+")
 _PUBLISHED = 2
 
 
@@ -45,15 +46,15 @@ def _names(secrets: dict[str, str]) -> list[str]:
 
 
 def _number(name: str) -> int:
-    return int(name.rpartition("_")[2])
+    return int(name.removeprefix(_PREFIX))
 
 
 def rotate(secrets_file: Path) -> None:
     """A new key signs from now on; the one before it stays published, older ones go."""
     secrets = load_secrets(secrets_file)
     names = _names(secrets)
-    newest = f"openid_key_{_number(names[0]) + 1}"
-    secrets[newest] = new_key_pair(KEY_PAIRS["openid_key_1"])
+    newest = f"{_PREFIX}{_number(names[0]) + 1}"
+    secrets[newest] = new_key_pair(KEY_PAIRS[_PREFIX])
     for name in names[_PUBLISHED - 1 :]:
         del secrets[name]
     write_secrets(secrets_file, secrets)
