@@ -97,7 +97,7 @@ def _row(kind: SubjectKind, row: Any) -> SubjectRow:
     if kind is not SubjectKind.BED:
         return SubjectRow(kind, row.id, row.name or "未登记姓名", None, row.division_code, row.code)
     bed = row.name if row.name.endswith("床") else f"{row.name} 床"
-    place = f"{row.building} {row.floor} 层 {row.room} 房 {bed}"
+    place = f"{row.building} {row.floor} 层 {row.room} 室 {bed}"
     return SubjectRow(kind, row.id, place, row.house or _OUTSIDE, row.division_code, row.code)
 
 

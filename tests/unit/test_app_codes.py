@@ -102,7 +102,7 @@ def test_reasons_are_chosen_and_other_is_explained() -> None:
 
 def test_an_elders_label_says_nothing_about_the_person() -> None:
     elder = SubjectRow(SubjectKind.ELDER, 1, "陈阿婆", None, "440802000000", "440802Z0000001J")
-    bed = SubjectRow(SubjectKind.BED, 2, "1 号楼 3 层 301 房 2 床", "康宁养老院", "440802000000", "440802C000001S")
+    bed = SubjectRow(SubjectKind.BED, 2, "1 号楼 3 层 301 室 2 床", "康宁养老院", "440802000000", "440802C000001S")
     assert label_lines(elder) == []
-    assert label_lines(bed) == ["康宁养老院", "1 号楼 3 层 301 房 2 床"]
+    assert label_lines(bed) == ["康宁养老院", "1 号楼 3 层 301 室 2 床"]
     assert scan_address("https://huiyang.example:8443", str(elder.code)).endswith(":8443/c/440802Z0000001J")
