@@ -24,7 +24,7 @@ from operational_app.institutions.models import (
     Room,
     ServiceAgreement,
 )
-from operational_app.institutions.rules import shown_status
+from operational_app.institutions.rules import bed_label, shown_status
 
 #: So long before its end an agreement is to be renewed.
 RENEW_BEFORE = timedelta(days=30)
@@ -46,6 +46,10 @@ class BedCell:
     residency_id: int | None
     name_of_resident: str | None
     is_away: bool
+
+    @property
+    def label(self) -> str:
+        return bed_label(self.bed.name)
 
     @property
     def is_mismatch(self) -> bool:
@@ -135,7 +139,7 @@ class BedChoice:
 
 def place(building: str, floor: int, room: str, bed: str) -> str:
     """甲楼 2 层 201 室 1床."""
-    return f"{building} {floor} 层 {room} 室 {bed}"
+    return f"{building} {floor} 层 {room} 室 {bed_label(bed)}"
 
 
 def choices(session: Session, institution_id: int) -> list[BedChoice]:

@@ -140,7 +140,8 @@ def find_person(request: Request, key: int, name: Text = "", id_number: Text = "
             work.session, Act.ELDER_SEARCH, account_id=work.actor.account_id, remote_address=work.remote_address,
             details={"by": "admission", "found": len(keys)},
         )  # fmt: skip
-    return _admission_page(request, key, given, [service.candidate(work, found) for found in keys])
+    people = [service.candidate(work, found) for found in keys]
+    return _admission_page(request, key, given, sorted(people, key=lambda person: person.why_not is not None))
 
 
 @router.post("/institutions/{key:int}/admission", dependencies=CHANGES)

@@ -114,9 +114,15 @@ def new_rooms(floors: range, rooms: range, beds_per_room: int) -> list[NewRoom]:
     return [NewRoom(floor, f"{floor}{room:02d}", beds) for floor in floors for room in rooms]
 
 
+def bed_label(name: str) -> str:
+    """A bed as people call it: old data has "1" where new beds are "1床"."""
+    return f"{name}床" if name.isdecimal() else name
+
+
 def next_bed_name(names: Collection[str]) -> str:
-    """The first "n床" that a room does not have."""
-    return next(name for name in (f"{number}床" for number in range(1, len(names) + 2)) if name not in names)
+    """The first "n床" whose number no bed of the room has, however it is written."""
+    taken = {int(number) for name in names for number in re.findall(r"\d+", name)}
+    return f"{next(number for number in range(1, len(taken) + 2) if number not in taken)}床"
 
 
 # Care workers

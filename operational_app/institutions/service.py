@@ -519,7 +519,7 @@ def add_bed(work: Work, institution_id: int, room_id: int, kind: BedKind) -> Non
     if room is None or building is None or building.institution_id != institution_id:
         raise Refused("请选择本机构的房间。")
     names = work.session.scalars(select(Bed.name).where(Bed.room_id == room_id)).all()
-    name = rules.next_bed_name([*names, *(taken.replace(" ", "") for taken in names)])
+    name = rules.next_bed_name(names)
     bed = Bed(institution_id=institution_id, room_id=room_id, name=name, kind=kind, opened_on=work.at.date())
     _add_beds(work, [bed], "加床")
     work.note(Act.BED_CHANGE, ("institutions.bed", bed.id), to=BedStatus.FREE.value)

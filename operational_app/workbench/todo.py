@@ -12,6 +12,8 @@ from huiyang.settings import BUSINESS_TIMEZONE
 from operational_app.identity.access import Resource
 from operational_app.identity.sessions import Actor
 from operational_app.inbox.models import ReleaseResult, Violation
+from operational_app.institutions.board import residents
+from operational_app.institutions.models import Institution
 from operational_app.institutions.queries import EXPIRES_SOON
 from operational_app.joining.models import JoinRequest, RequestState
 from operational_app.organizations.models import Qualification
@@ -48,6 +50,8 @@ def to_dos(work: Session, who: Actor, at: datetime, release: ReleaseResult | Non
         found.append(_violations(work, who, release))
     if who.may(Resource.OWN_ORGANIZATION):
         found.append(_permits(work, at))
+    if who.may(Resource.INSTITUTION_CHANGES):
+        found += _residents(work, who, at)
     found.append(_unread(work, who, at))
     return [to_do for to_do in found if to_do.count]
 
@@ -78,6 +82,24 @@ def _permits(work: Session, at: datetime) -> ToDo:
         select(func.count(), func.min(Qualification.expires_on)).where(Qualification.expires_on <= today + EXPIRES_SOON)
     ).one()
     return ToDo("本单位证照到期或即将到期", count, "/organization", is_late=first is not None and first < today)
+
+
+def _residents(work: Session, who: Actor, at: datetime) -> list[ToDo]:
+    """Agreements of the own institution's residents that run out, and residents who did not come back when due."""
+    own = work.scalar(select(Institution.id).where(Institution.organization_id == who.scope.organization_id))
+    if own is None:
+        return []
+    today = at.astimezone(BUSINESS_TIMEZONE).date()
+    rows = residents(work, own, today)
+    ended = sum(row.contract == "已到期" for row in rows)
+    ending = sum(row.contract == "即将到期" for row in rows)
+    overdue = sum(row.is_overdue(today) for row in rows)
+    page = f"/institutions/{own}/residents"
+    return [
+        ToDo("入住老人合同已到期", ended, f"{page}?show=expired", is_late=True),
+        ToDo("入住老人合同即将到期", ending, f"{page}?show=expiring"),
+        ToDo("请假外出逾期未返", overdue, f"{page}?show=away", is_late=True),
+    ]
 
 
 def _unread(work: Session, who: Actor, at: datetime) -> ToDo:

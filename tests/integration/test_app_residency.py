@@ -248,7 +248,7 @@ class TestStay:
         leave = {"on": str(days_ago(4)), "due_back_on": str(days_ago(1)), "reason": "回家过节"}
         assert house.act(stay, "leave", **leave).status_code == 303
         assert house.status(house.beds[0]) == "occupied" and "请假" in house.look("/beds")
-        assert "逾期未返" in house.look("/residents?show=away")
+        assert "逾期未返" in house.look("/residents?show=away") and "请假外出逾期未返" in house.browser.get("/").text
         for what, data, told in [
             ("leave", leave, "已在请假外出"),
             ("transfer", {"bed": str(house.beds[1]), "on": str(today()), "reason": "x"}, "请先登记返院"),
@@ -403,6 +403,7 @@ class TestAgreements:
         text = house.look(f"/residents/{stay}")
         assert "4 / 9" in text and "联系人" in text and "HT-1" in text and "即将到期" in text
         assert "1 人合同将在 30 天内到期" in house.look("/residents")
+        assert f'href="{house.page}/residents?show=expiring"' in house.browser.get("/").text
         path = re.search(r'href="([^"]+/file)"', text)[1]
         answer = house.browser.get(path)
         assert answer.content == pdf() and answer.headers["content-disposition"].startswith("attachment")

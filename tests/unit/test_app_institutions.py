@@ -100,6 +100,8 @@ def test_new_rooms_have_names_of_their_own(floor: int, floors: int, room: int, r
 def test_next_bed_name_fills_the_first_gap() -> None:
     assert rules.next_bed_name(["1床", "3床"]) == "2床"
     assert rules.next_bed_name([]) == "1床"
+    assert rules.next_bed_name(["1", "2 床"]) == "3床"
+    assert [rules.bed_label(name) for name in ("1", "1床", "靠窗")] == ["1床", "1床", "靠窗"]
 
 
 @pytest.mark.feature(99)
