@@ -11,10 +11,16 @@ import pytest
 from PIL import Image
 from pypdf import PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
+from sqlalchemy import update
 
 from huiyang.database import Login, connect
+from operational_app.core.row_security import ScopeSetting
+from operational_app.identity.administration import Work
 from operational_app.identity.models import RoleCode
+from operational_app.institutions.models import Bed
+from operational_app.institutions.service import settled
 from operational_app.main import create_app
+from operational_app.web.database import AppDatabase
 from operational_app.web.services import today
 from tests.app_sample import CHIKAN, PASSWORD, XIASHAN, Browser, Records, id_number, signed_in, unique
 
@@ -207,6 +213,34 @@ class TestAdmission:
         assert sorted(answer.status_code for answer in answers) == [303, 422, 422]
         assert house.value("select count(*) from institutions.residency where elder_id = %s", elder) == 1
         assert sorted(each.status(each.beds[0]) for each in houses) == ["free", "free", "occupied"]
+
+    def test_two_acts_that_block_each_other_are_both_done(self, house):
+        """A real deadlock: each holds what the other wants; PostgreSQL ends one, which is done anew."""
+        database, barrier, tries = AppDatabase(house.records.settings), threading.Barrier(2), []
+
+        def change(first, second):
+            session = database.session(ScopeSetting(organization_id=house.organization))
+            is_first_try = True
+
+            def act():
+                nonlocal is_first_try
+                tries.append(first)
+                session.execute(update(Bed).where(Bed.id == first).values(row_version=Bed.row_version + 1))
+                if is_first_try:
+                    is_first_try = False
+                    barrier.wait()
+                session.execute(update(Bed).where(Bed.id == second).values(row_version=Bed.row_version + 1))
+                session.commit()
+
+            settled(Work(session, None, None, None), act)
+            session.close()
+            return first
+
+        one, other = house.beds
+        answers = self._at_once([lambda: change(one, other), lambda: change(other, one)])
+        database.close()
+        assert sorted(answers) == sorted(house.beds) and len(tries) == 3
+        assert [house.version("bed", bed) for bed in house.beds] == [3, 3]
 
     @staticmethod
     def _at_once(acts):
