@@ -239,7 +239,7 @@ def test_a_newer_export_brings_in_what_changed(
             "select id, change_op, status from changelog.elder where change_id > %s order by change_id", before
         ).fetchall()
     assert (changed[1], "U", "moved_away") in log
-    assert len(log) == 2  # one change, one new elder: nothing else was touched
+    assert len(log) == 3  # one change, one new elder and its code: nothing else was touched
     assert run_migration(settings, new, None).already_done
 
 
