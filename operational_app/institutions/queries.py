@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from huiyang.field_crypto import FieldCrypto, row_context
@@ -163,12 +163,13 @@ def load_file(session: Session, key: int, crypto: FieldCrypto, today: date) -> I
     institution, organization = row
     cipher = organization.contact_phone_cipher
     context = row_context("organizations.organization", "contact_phone_cipher", organization.id)
-    beds = {
-        (kind.label, status.label): count
-        for kind, status, count in session.execute(
-            select(Bed.kind, Bed.status, func.count()).where(Bed.institution_id == key).group_by(Bed.kind, Bed.status)
-        )
-    }
+    # A bed with a resident is occupied, whatever was entered by hand (rules.shown_status).
+    lives_there = select(Residency.id).where(Residency.bed_id == Bed.id, *_living_in(today)).exists()
+    shown = case((lives_there, literal(BedStatus.OCCUPIED, Bed.status.type)), else_=Bed.status).label("shown")
+    by_bed = select(Bed.kind, shown).where(Bed.institution_id == key).subquery()
+    counted = select(by_bed.c.kind, by_bed.c.shown, func.count()).group_by(by_bed.c.kind, by_bed.c.shown)
+    rows: Iterable[Any] = session.execute(counted)
+    beds = {(kind.label, status.label): count for kind, status, count in rows}
     by_ability = session.execute(
         select(Residency.ability_level, func.count())
         .where(Residency.institution_id == key, *_living_in(today))

@@ -381,6 +381,8 @@ class TestBeds:
         assert re.search(r"入住 <strong>2</strong>", text) and re.search(r"空闲 <strong>0</strong>", text)
         assert f'value="{house.beds[0]}"' not in house.look("/admission")
         assert "待核对" in text
+        cells = re.findall(r'data-label="(空闲|入住)"><div>(\d+)<', house.look())
+        assert dict(cells[:2]) == {"空闲": "0", "入住": "2"}
         assert house.move(house.beds[1], "free").status_code == 303
 
     def test_rooms_in_bulk_are_previewed_then_made_all_or_none(self, house):
