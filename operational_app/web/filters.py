@@ -215,8 +215,11 @@ def _personal_names(filters: Sequence[Filter]) -> set[str]:
     return {f.name for f in filters if isinstance(f, TextFilter) and f.is_personal}
 
 
-def divisions_in_scope(scope: ScopeSetting, divisions: Sequence[Division]) -> list[Division]:
-    """Those of the divisions that lie in the scope or hold a part of it; all for an organization's people."""
+def divisions_in_scope(scope: ScopeSetting | None, divisions: Sequence[Division]) -> list[Division]:
+    """Those of the divisions that lie in the scope or hold a part of it; all for an organization's people, for the
+    administrators of accounts, and without a scope."""
+    if scope is None or scope.all_accounts:
+        return list(divisions)
     if scope.division_lo is None or scope.division_hi is None:
         return list(divisions) if scope.organization_id is not None else []
     lo, hi, towns = scope.division_lo, scope.division_hi, scope.towns
@@ -231,8 +234,8 @@ def divisions_in_scope(scope: ScopeSetting, divisions: Sequence[Division]) -> li
     return found
 
 
-def division_choices(scope: ScopeSetting, raw: Mapping[str, str]) -> dict[str, list[Division]]:
-    """Options of the three selects, given what is chosen above each."""
+def division_choices(scope: ScopeSetting | None, raw: Mapping[str, str]) -> dict[str, list[Division]]:
+    """Options of the three selects, given what is chosen above each; without a scope, of the whole city."""
     tree = division_tree()
     choices = {"county": divisions_in_scope(scope, tree.at_level(DivisionLevel.COUNTY)), "town": [], "village": []}
     for above, below in (("county", "town"), ("town", "village")):

@@ -40,7 +40,9 @@ def dress_environment(environment: Environment) -> None:
         menu_of=menu_of,
         csrf_input=csrf_input,
         has_upstream=lambda request: bool(services(request).settings.upstream_issuer),
-        division_choices=lambda request, raw: division_choices(actor(request).scope, raw),
+        division_choices=lambda request, raw, any_division=False: division_choices(
+            None if any_division else actor(request).scope, raw
+        ),
     )
     environment.filters.update(
         number=formats.number,

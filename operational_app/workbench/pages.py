@@ -68,10 +68,10 @@ def greeting(at: datetime) -> str:
 
 
 @router.get("/divisions")
-def divisions_within(request: Request, within: str) -> list[dict[str, str]]:
-    """The divisions one level below `within` that the user's scope touches."""
+def divisions_within(request: Request, within: str, of: str = "") -> list[dict[str, str]]:
+    """The divisions one level below `within` that the user's scope touches; with `of=any` all of them."""
     tree = division_tree()
     if within not in tree or tree[within].level is DivisionLevel.VILLAGE:
         return []
-    below = divisions_in_scope(actor(request).scope, tree.children(within))
+    below = divisions_in_scope(None if of == "any" else actor(request).scope, tree.children(within))
     return [{"code": division.code, "name": division.name} for division in below]

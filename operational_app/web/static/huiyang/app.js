@@ -32,7 +32,7 @@ document.querySelectorAll("[data-divisions]").forEach((group) => {
             if (!next || !select.value) {
                 return;
             }
-            const response = await fetch(`/divisions?within=${encodeURIComponent(select.value)}`, {
+            const response = await fetch(`/divisions?within=${encodeURIComponent(select.value)}&of=${group.dataset.divisions}`, {
                 headers: { Accept: "application/json" },
             });
             if (response.ok) {
