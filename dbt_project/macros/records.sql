@@ -37,8 +37,13 @@
         {%- endif -%}
         {{- ',\n' if not loop.last -}}
     {%- endfor -%}
+    {%- if 'elder_id' in logged_columns(table) -%}
+    ,
+    case when survivor.survivor_id is null then 0 else {{ alias }}.elder_id end as file_order
+    {%- endif -%}
 {%- endmacro %}
 
+{# `file_order`: which of a person's merged files a record stands in; the survivor's own leads with 0. #}
 {% macro survivor_join(table, alias) -%}
     {%- set survivors = ref('int_elder_survivor') -%}
     {%- if 'elder_id' in logged_columns(table) -%}
@@ -117,12 +122,23 @@ where survivor.merged_id is null
 {% endif %}
 {% endmacro %}
 
-{# The records of a table as known at the cut-off and true at the end of the target period. #}
-{% macro records_at_period_end(table) %}
-select {% for column in logged_columns(table) %}record.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+{# The records of a table as known at the cut-off and true at the end of the target period; with `file_order` where
+   merged files have to agree. #}
+{% macro records_at_period_end(table, with_file_order=false) %}
+select
+    {% for column in logged_columns(table) %}record.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+    {%- if with_file_order %}, record.file_order{% endif %}
 from ({{ record_versions(table) }}) as record
 where record.valid_from_month <= {{ target_month() }} and {{ target_month() }} < record.valid_to_month
 {% endmacro %}
+
+{# The columns of a record as logged, `replaced` mapping names to other expressions. #}
+{% macro record_columns_as_logged(table, replaced) -%}
+    {%- for column in logged_columns(table) %}
+        {{ replaced[column] ~ ' as ' ~ column if column in replaced else 'record.' ~ column }}
+        {{- ',\n' if not loop.last -}}
+    {%- endfor -%}
+{%- endmacro %}
 
 {# Whether a business date lies in the target period. #}
 {% macro in_period(day) -%}

@@ -501,6 +501,26 @@ def test_records_are_those_true_at_the_periods_end(city: City) -> None:
     }
 
 
+def test_merged_files_of_one_person_agree(city: City) -> None:
+    """The survivor's file leads; what another says of the same is merged, not lost. Undone merges give both back."""
+    (a, b), c = city.small_city.merged, city.small_city.merged[next(iter(city.small_city.merged))]
+    e = city.small_city.unmerged
+    contacts = city.query("select * from candidate.int_guardian order by id")
+    assert [row["is_primary"] for row in contacts if row["elder_id"] == c] == [False, False, True], "none is lost"
+    assert [row["is_primary"] for row in contacts if row["elder_id"] == e] == [True]
+    conditions = city.query("select * from candidate.int_medical_history")
+    groups = {key: sorted(row["condition_group"] for row in conditions if row["elder_id"] == key) for key in (c, e)}
+    assert groups[c] == ["hypertension", "hypertension", "other", "other", "other"], "one file's own repetition stays"
+    assert groups[e] == ["hypertension", "hypertension", "other"]
+    kept = {row["id"] for row in conditions if row["elder_id"] == c and row["condition_group"] == "hypertension"}
+    logged = city.log("medical_history")
+    assert {logged[key][-1]["elder_id"] for key in kept} == {c}, "the survivor's own"
+    statuses = city.query("select * from candidate.int_economic_status")
+    spans = sorted(row["valid_from"] for row in statuses if row["elder_id"] == c)
+    assert spans == [date(2023, 1, 1), date(2025, 1, 1)], "the overlapping one of another file is left out"
+    assert not {row["elder_id"] for row in (*contacts, *conditions, *statuses)} & {a, b}
+
+
 def test_a_deleted_record_never_was(city: City) -> None:
     assert city.deleted_orders <= set(city.log("service_order")), "the log remembers it"
     assert all(

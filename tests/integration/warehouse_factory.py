@@ -386,3 +386,33 @@ class SmallCity:
         )  # fmt: skip
         self.merged = {a: c, b: c}
         self.unmerged = e
+        self._files(connection, [a, b, c, d, e])
+
+    def _files(self, connection: psycopg.Connection, elders: list[int]) -> None:
+        """What each of five files says: the first three are one person's, the last two were, and are no more.
+
+        Every file has a first contact and two records of one condition; economic statuses of the first three: the
+        survivor's in 2025, one that overlaps it, one that does not.
+        """
+        began = at(date(2024, 1, 1))
+        for elder in elders:
+            insert(
+                connection, "elders.guardian",
+                [{"elder_id": elder, "name": "某", "relationship_to_elder": "子女", "phone_status": "missing",
+                  "is_primary": True, "effective_at": began}],
+            )  # fmt: skip
+            insert(
+                connection, "elders.medical_history",
+                [{"elder_id": elder, "condition_group": group, "effective_at": began}
+                 for group in ("hypertension", "hypertension", "other")],
+            )  # fmt: skip
+        spans = [
+            (date(2025, 7, 1), None),
+            (date(2023, 1, 1), date(2024, 12, 31)),
+            (date(2025, 1, 1), date(2025, 12, 31)),
+        ]
+        insert(
+            connection, "elders.economic_status",
+            [{"elder_id": elder, "category": "dibao", "valid_from": first, "valid_until": last, "effective_at": began}
+             for elder, (first, last) in zip(elders, spans, strict=False)],
+        )  # fmt: skip
