@@ -66,7 +66,7 @@ def test_registering_asking_to_join_and_being_let_in(site: Site) -> None:
         page.get_by_role("link", name="注册").click()
         assert_fits(page)
         page.get_by_label("用户名").fill(username)
-        page.get_by_label("真实姓名").fill("罗晓雯")
+        page.get_by_label("真实姓名").fill("柯小曼")
         page.get_by_label("密码", exact=True).fill(OWN_PASSWORD)
         page.get_by_label("再输一次密码").fill(OWN_PASSWORD)
         page.get_by_role("button", name="注册").click()
@@ -82,7 +82,7 @@ def test_registering_asking_to_join_and_being_let_in(site: Site) -> None:
     with site.page() as page:
         sign_in(page, site.records.account(RoleCode.DEPARTMENT_MANAGER, division_code=CHIKAN))
         page.get_by_role("region", name="待办事项").get_by_role("link", name="申请待办理").click()
-        page.get_by_role("link", name="罗晓雯").last.click()
+        page.get_by_role("link", name="柯小曼").last.click()
         page.get_by_label("通过并授予角色").select_option(label="局领导")
         page.get_by_role("button", name="通过", exact=True).click()
         expect(page.get_by_role("status")).to_contain_text("已通过")

@@ -444,7 +444,8 @@ class TestAgreements:
         answer = house.browser.get(path)
         assert answer.content == pdf() and answer.headers["content-disposition"].startswith("attachment")
         key = int(path.split("/")[-2])
-        assert len(records.audited(action="file_read", target_id=key)) == 1
+        read = records.audited(action="file_read", target_table="institutions.service_agreement", target_id=key)
+        assert len(read) == 1
         assert House(house.app, records).browser.get(path).status_code == 404
         leader = signed_in(house.app, records.account(RoleCode.LEADER, division_code=CHIKAN))
         assert leader.get(path).status_code == 403
