@@ -175,7 +175,8 @@ def test_new_columns_are_added_and_changed_types_refused(app: Settings) -> None:
     with connect(Login.BUILD, app) as connection:
         connection.execute("alter table raw.guardian drop column is_primary")
     extract(app)
-    assert raw(app, "select is_primary from raw.guardian limit 1") == []
+    rows = raw(app, "select is_primary from raw.guardian")
+    assert rows and not any(row[0] for row in rows), "the column is back, for what comes from now on"
     with connect(Login.BUILD, app) as connection:
         connection.execute("alter table raw.guardian alter column is_primary type text")
     with pytest.raises(HuiyangError, match=r"raw\.guardian\.is_primary is text"):
