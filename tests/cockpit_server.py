@@ -29,6 +29,14 @@ CHROMIUM_FLAGS = [
 SCREENSHOTS = PROJECT_ROOT / "var" / "screenshots"
 
 
+#: Cards there are, none loads, and each has drawn something or says why not.
+_ALL_IS_DRAWN = """() => {
+    const cards = [...document.querySelectorAll('[data-test=chart-grid-component]')];
+    return cards.length > 0 && !document.querySelector('[data-test=loading-indicator], .loading')
+        && cards.every(card => card.querySelector('canvas, .handlebars [class^=hy-], [role=alert], .ant-empty'));
+}"""
+
+
 @dataclass
 class CockpitServer:
     """A running Superset: its origin, and the headers that the front door would send."""
@@ -119,13 +127,10 @@ class Visit:
     def wait_for_board(self) -> None:
         """Until every chart of the board has an answer and has drawn it."""
         self.page.wait_for_selector(".dashboard-component-chart-holder", timeout=90_000)
-        self.page.wait_for_function(
-            "() => !document.querySelector('[data-test=loading-indicator], .loading')"
-            " && [...document.querySelectorAll('[data-test=chart-grid-component]')]"
-            ".every(card => card.querySelector('canvas, .handlebars [class^=hy-], [role=alert], .ant-empty'))",
-            timeout=90_000,
-        )
-        self.page.wait_for_timeout(1500)  # ECharts' animation
+        # Twice: the board is mounted anew when its filters get their key. Between the two, ECharts' animation.
+        for pause in (1500, 500):
+            self.page.wait_for_function(_ALL_IS_DRAWN, timeout=90_000)
+            self.page.wait_for_timeout(pause)
 
     def screenshot(self, name: str, *, full_page: bool = False) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
