@@ -17,16 +17,12 @@ LARGEST_BYTES = 1_000_000
 LARGE_BY_RIGHT: dict[str, str] = {}
 #: A line of this length in a script or style sheet was written by a bundler.
 MINIFIED_LINE = 2_000
-# Put together from pieces, so that this file does not name one.
-_REGISTRY_HOSTS = re.compile(
-    "|".join(
-        re.escape(f"{name}.{domain}")
-        for name, domain in [
-            ("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs"), ("registry", "npmmirror"),
-            ("registry", "yarnpkg"), ("mirrors", "aliyun"), ("pypi", "tuna"), ("mirrors", "tencent"),
-        ]
-    ).encode()
+#: Hosts of package registries, in pieces, so that this file does not name one.
+REGISTRIES = (
+    ("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs"), ("registry", "npmmirror"),
+    ("registry", "yarnpkg"), ("mirrors", "aliyun"), ("pypi", "tuna"), ("mirrors", "tencent"),
 )  # fmt: skip
+_REGISTRY_HOSTS = re.compile("|".join(re.escape(".".join(pieces)) for pieces in REGISTRIES).encode())
 
 
 def findings(root: Path, paths: list[str]) -> list[str]:

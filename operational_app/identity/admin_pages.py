@@ -27,7 +27,6 @@ from operational_app.identity.models import (
     ResourceKind,
     ResourceNode,
     Role,
-    SignInAttempt,
     UserGroup,
     UserGroupMember,
     UserGroupRole,
@@ -38,7 +37,6 @@ from operational_app.web.rights import demand, pages_of
 from operational_app.web.services import actor, now, page, remote_address, session
 
 REFUSED = 422
-_ATTEMPTS_SHOWN = 20
 _DONE = {
     "saved": "已保存。", "shut": "已停用，对方的登录已全部退出。", "open": "已启用。", "granted": "已授予，立即生效。",
     "revoked": "已收回，立即生效。", "added": "已加入。", "removed": "已移出。", "ended": "已强制退出。",
@@ -128,12 +126,7 @@ def _account_page(request: Request, account: Account, error: str = "") -> Respon
     organization = work.session.get(Organization, account.organization_id) if account.organization_id else None
     why_not = rules.why_not_change_account(work.holder, target)
     state = state_of(account, work.at)
-    attempts = work.session.scalars(
-        select(SignInAttempt)
-        .where(SignInAttempt.account_id == account.id)
-        .order_by(SignInAttempt.id.desc())
-        .limit(_ATTEMPTS_SHOWN)
-    ).all()
+    attempts = office.attempts_of(work.session, account.id)
     return page(
         request, "identity/account.html", REFUSED if error else 200, title=account.display_name, account=account,
         state=(state.label, STATE_COLOURS[state]),

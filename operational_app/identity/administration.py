@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ from operational_app.identity.models import (
     ResourceNode,
     Role,
     RoleResource,
+    SignInAttempt,
     UserGroup,
     UserGroupMember,
     UserGroupRole,
@@ -41,6 +42,7 @@ from operational_app.reference.models import DivisionLevel
 STALE = "该记录刚被他人修改，已为您载入最新内容，请核对后重新提交。"
 _ALPHABET = "".join(set(string.ascii_letters + string.digits) - set("O0Il1"))
 _LONGEST_NAME = 50
+_ATTEMPTS_SHOWN = 20
 
 
 class Refused(Exception):
@@ -220,6 +222,12 @@ def set_one_time_password(session: Session, account_id: int, password: str, at: 
             totp_confirmed_at=None, totp_last_step=None,
         )
     )  # fmt: skip
+
+
+def attempts_of(session: Session, account_id: int) -> Sequence[SignInAttempt]:
+    """A person's latest attempts to sign in, newest first."""
+    own = select(SignInAttempt).where(SignInAttempt.account_id == account_id)
+    return session.scalars(own.order_by(SignInAttempt.id.desc()).limit(_ATTEMPTS_SHOWN)).all()
 
 
 def _may_change(work: Work, account: Account) -> None:

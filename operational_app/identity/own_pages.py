@@ -16,13 +16,12 @@ from operational_app.identity import second_factor
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, Number, Text, done, notice_of, work_of
 from operational_app.identity.administration import Refused, Work
-from operational_app.identity.models import Account, Duty, SignInAttempt, SignInSession
+from operational_app.identity.models import Account, Duty, SignInSession
 from operational_app.web.formats import mask_id_number, mask_phone
 from operational_app.web.gate import OWN_PASSWORD_PATH, SECOND_FACTOR_PATH
 from operational_app.web.rights import pages_of
 from operational_app.web.services import page, services
 
-_ATTEMPTS_SHOWN = 20
 _TABLE = "identity.account"
 router = pages_of(Resource.WORKBENCH)
 
@@ -35,12 +34,7 @@ def _own_page(request: Request, given: dict[str, str] | None = None, error: str 
         .where(SignInSession.account_id == account.id, SignInSession.ended_at.is_(None))
         .order_by(SignInSession.last_seen_at.desc())
     ).all()
-    attempts = work.session.scalars(
-        select(SignInAttempt)
-        .where(SignInAttempt.account_id == account.id)
-        .order_by(SignInAttempt.id.desc())
-        .limit(_ATTEMPTS_SHOWN)
-    ).all()
+    attempts = office.attempts_of(work.session, account.id)
     phone, id_number = _number(request, account, "phone_cipher"), _number(request, account, "id_number_cipher")
     return page(
         request, "identity/me.html", REFUSED if error else 200, title="个人中心", account=account, sessions=sessions,

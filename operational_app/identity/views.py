@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import aliased
 from starlette.requests import Request
+from starlette_admin import BaseField
 
 from huiyang.divisions import division_tree
 from operational_app.core.base import Code
@@ -70,6 +71,13 @@ class AccountRow:
     roles: str
     state: AccountState
     last_seen_at: datetime | None
+
+
+def _is_active_column() -> BaseField:
+    return column(
+        "is_active", "状态", "badge",
+        getter=lambda request, row: ("正常", "green") if row.is_active else ("已停用", "secondary"),
+    )  # fmt: skip
 
 
 def _page(call: ListCall, statement: Select[Any]) -> tuple[list[Any], int | None]:
@@ -195,10 +203,7 @@ class DepartmentView(ArchiveView):
         column("level", "层级", is_short=True),
         column("above", "上级部门"),
         column("people", "启用账号", is_number=True),
-        column(
-            "is_active", "状态", "badge",
-            getter=lambda request, row: ("正常", "green") if row.is_active else ("已停用", "secondary"),
-        ),
+        _is_active_column(),
     )  # fmt: skip
 
     def may_create(self, request: Request) -> bool:
@@ -249,10 +254,7 @@ class RoleView(ArchiveView):
         column("duty", "类别", is_short=True),
         column("resources", "可打开资源", is_number=True),
         column("people", "直接授予人数", is_number=True),
-        column(
-            "is_active", "状态", "badge",
-            getter=lambda request, row: ("正常", "green") if row.is_active else ("已停用", "secondary"),
-        ),
+        _is_active_column(),
     )  # fmt: skip
 
     def may_create(self, request: Request) -> bool:
@@ -300,10 +302,7 @@ class GroupView(ArchiveView):
         column("name", "用户组", "record"),
         column("roles", "授予角色"),
         column("people", "人数", is_number=True),
-        column(
-            "is_active", "状态", "badge",
-            getter=lambda request, row: ("正常", "green") if row.is_active else ("已停用", "secondary"),
-        ),
+        _is_active_column(),
     )  # fmt: skip
 
     def may_create(self, request: Request) -> bool:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from huiyang.platform.tracked_files import LARGEST_BYTES, findings
+from huiyang.platform.tracked_files import LARGEST_BYTES, REGISTRIES, findings
+
+HOSTS = [".".join(pieces) for pieces in REGISTRIES]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "finding"),
     [
-        ("lock.txt", f"--index-url https://{'pypi'}.{'org'}/simple\n", "registry's host"),
-        ("package-lock.json", f'"resolved": "https://{"registry"}.{"npmjs"}.org/x/-/x-1.tgz"', "registry's host"),
+        *(("lock.txt", f"--index-url https://{host}/simple\n", "registry's host") for host in HOSTS),
+        *(("package-lock.json", f'"resolved": "https://{host}/x/-/x-1.tgz"', "registry's host") for host in HOSTS),
         ("chart.js", "var a=1;" * 500, "minified"),
         ("export.csv", "x" * (LARGEST_BYTES + 1), "bytes"),
     ],
