@@ -18,11 +18,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from huiyang import server
 from huiyang.platform import front_door
 from huiyang.platform.processes import processes
 from huiyang.settings import PROJECT_ROOT, Scale, Settings, get_settings
+from operational_app.identity import passwords
 
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 SMALL_CONFIGURATION = """
@@ -46,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HUIYANG_FRONT_DOOR_PORT"] = str(first)
     os.environ["HUIYANG_FIRST_INTERNAL_PORT"] = str(first + 1)
     get_settings.cache_clear()
+    # A sign-in is meant to cost 50 ms of a core and 64 MiB; a thousand of them in the tests are minutes and prove nothing.
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 _untried_ports = iter(range(20000 + os.getpid() % 1000 * 10, 32000, 10))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from operational_app.core.row_security import ScopeSetting
 from operational_app.elders.models import Sex
 from operational_app.elders.search import check_id_number, check_name, check_phone
 from operational_app.elders.views import ElderView
+from operational_app.identity import passwords
 from operational_app.identity.access import BUILTIN_RESOURCES, BUILTIN_ROLES, Resource
 from operational_app.identity.models import Account, Department, Duty, RoleCode
 from operational_app.identity.passwords import hash_password, needs_rehash, verify_password
@@ -204,6 +206,15 @@ def test_passwords():
     assert verify_password(stored, "正确 horse")
     assert not verify_password(stored, "wrong") and not verify_password(None, "wrong")
     assert not needs_rehash(stored)
+
+
+def test_the_apps_own_hashes_are_dear():
+    """The tests' hasher is cheap (`conftest.py`); the module as the app loads it is not."""
+    fresh = importlib.util.find_spec(passwords.__name__)
+    module = importlib.util.module_from_spec(fresh)
+    fresh.loader.exec_module(module)
+    assert module.hash_password("正确 horse").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert module.needs_rehash(hash_password("正确 horse"))
 
 
 def test_a_cached_value_is_computed_once_while_fresh():
