@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HUIYANG_FRONT_DOOR_PORT"] = str(first)
     os.environ["HUIYANG_FIRST_INTERNAL_PORT"] = str(first + 1)
     get_settings.cache_clear()
-    # A sign-in is meant to cost 50 ms of a core and 64 MiB; a thousand of them in the tests are minutes and prove nothing.
+    # A sign-in is meant to cost 50 ms of a core and 64 MiB: over a thousand of them in the tests prove nothing more.
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
