@@ -33,6 +33,7 @@ class Login(StrEnum):
     LOADER = "loader"  # loads the old platform's data into `app`
     EXTRACT = "extract"  # reads the change log of `app`, nothing else
     INBOX = "inbox"  # writes a release's results into the inbox of `app`
+    SEALER = "sealer"  # reads the audit trail and seals it; nothing else does either
     BUILD = "build"  # owns the warehouse
     COCKPIT = "cockpit"  # reads `published` of the warehouse
     SUPERSET = "superset"  # Superset's own metadata
@@ -53,6 +54,7 @@ _HOME_DATABASE = {
     Login.LOADER: Database.APP,
     Login.EXTRACT: Database.APP,
     Login.INBOX: Database.APP,
+    Login.SEALER: Database.APP,
     Login.BUILD: Database.WAREHOUSE,
     Login.COCKPIT: Database.WAREHOUSE,
     Login.SUPERSET: Database.SUPERSET,

@@ -23,6 +23,7 @@ SECRETS = {
     "login_loader": 24,
     "login_extract": 24,
     "login_inbox": 24,
+    "login_sealer": 24,
     "login_build": 24,
     "login_cockpit": 24,
     "login_superset": 24,

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     upstream_issuer: str | None = None
     upstream_client_id: str | None = None
     upstream_client_secret_file: Path | None = None
+    #: Where the heads of the audit trail's chain are kept: a file on another medium than the database, best one that
+    #: the database's administrators cannot write. Default: a file in `home`.
+    audit_heads_file: Path | None = None
     #: Loopback ports count up from here: app, Superset, Dagster, map tiles are all reached through the front door.
     first_internal_port: int = 8500
 
@@ -82,6 +85,11 @@ class Settings(BaseSettings):
     def report_dir(self) -> Path:
         """Acceptance reports, one folder a release."""
         return self.home / "reports"
+
+    @property
+    def audit_heads(self) -> Path:
+        """The second medium of the audit trail."""
+        return self.audit_heads_file or self.home / "audit" / "heads.log"
 
     @property
     def dagster_home(self) -> Path:

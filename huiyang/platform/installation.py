@@ -24,6 +24,7 @@ NEEDED_GIB = {Scale.DEMO: 3, Scale.CENSUS: 30, Scale.CITY: 40}
 _KEPT = (
     "scale", "seed", "front_door_port", "first_internal_port", "front_door_names", "public_address",
     "postgres_admin_url", "demo", "upstream_issuer", "upstream_client_id", "upstream_client_secret_file",
+    "audit_heads_file",
 )  # fmt: skip
 
 

@@ -76,6 +76,10 @@ def processes(settings: Settings) -> list[Process]:
             is_healthy=lambda s: _answers(s.app_port, "/auth/check"), address=f"{loopback}:{settings.app_port}",
         ),
         Process(
+            name="audit-sealer", title="seal of the audit trail",
+            command=[python, "-m", "operational_app.audit.sealing"], is_healthy=_audit_is_sealed,
+        ),
+        Process(
             name="superset", title="cockpits (Superset)",
             command=[
                 str(SUPERSET_BIN / "gunicorn"), "superset.app:create_app()",
@@ -184,6 +188,12 @@ def _postgres_answers(settings: Settings) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def _audit_is_sealed(settings: Settings) -> bool:
+    from operational_app.audit.sealing import is_at_work
+
+    return is_at_work(settings)
 
 
 def _daemon_beats(settings: Settings) -> bool:
