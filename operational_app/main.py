@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from fastapi import FastAPI
@@ -45,8 +46,9 @@ from operational_app.web.errors import error_page, on_failure, on_http_error
 from operational_app.web.gate import Gate
 from operational_app.web.sealed import TermSeal
 from operational_app.web.services import Services
-from operational_app.workbench import announcements
+from operational_app.workbench import announcements, notification_pages
 from operational_app.workbench import pages as workbench_pages
+from operational_app.workbench.reminders import keep_reminding
 
 _FIGURES_KEPT_FOR = timedelta(minutes=10)
 ROUTERS = (
@@ -54,6 +56,7 @@ ROUTERS = (
     own_pages.router,
     joining_pages.router,
     announcements.router,
+    notification_pages.router,
     own_organization.router,
     admin_pages.router,
     openid_pages.router,
@@ -106,7 +109,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        reminding = asyncio.create_task(keep_reminding(found.database))
         yield
+        reminding.cancel()
+        with suppress(asyncio.CancelledError):
+            await reminding
         found.database.close()
 
     app = FastAPI(

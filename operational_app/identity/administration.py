@@ -38,6 +38,8 @@ from operational_app.identity.models import (
 from operational_app.identity.passwords import hash_password, verify_password
 from operational_app.identity.sessions import Actor, end_sessions, roles_of
 from operational_app.reference.models import DivisionLevel
+from operational_app.workbench.models import NotificationKind
+from operational_app.workbench.notifications import notify
 
 STALE = "该记录刚被他人修改，已为您载入最新内容，请核对后重新提交。"
 _ALPHABET = "".join(set(string.ascii_letters + string.digits) - set("O0Il1"))
@@ -327,6 +329,7 @@ def grant_role(work: Work, account: Account, role: Role, *, on_admission: bool =
             raise Refused("系统管理、安全管理、审计管理和业务角色不能由同一人承担，请先收回原有角色。") from error
         raise Refused(f"对方已有角色“{role.name}”。") from error
     work.note(Act.ROLE_GRANT, ("identity.account", account.id), role=role.code)
+    notify(work.session, [account.id], NotificationKind.ROLE, f"您被授予角色“{role.name}”", "/me")
 
 
 def revoke_role(work: Work, account: Account, role: Role) -> None:
@@ -342,6 +345,7 @@ def revoke_role(work: Work, account: Account, role: Role) -> None:
     if not taken:
         raise Refused(f"对方已没有角色“{role.name}”。")
     work.note(Act.ROLE_REVOKE, ("identity.account", account.id), role=role.code)
+    notify(work.session, [account.id], NotificationKind.ROLE, f"您的角色“{role.name}”已被收回", "/me")
 
 
 # What roles may open
@@ -458,6 +462,7 @@ def add_member(work: Work, group: UserGroup, username: str) -> Account:
     except IntegrityError as error:
         raise Refused(f"“{account.username}”已在本组。") from error
     work.note(Act.GROUP_CHANGE, ("identity.user_group", group.id), member_added=account.id)
+    notify(work.session, [account.id], NotificationKind.ROLE, f"您被加入用户组“{group.name}”", "/me")
     return account
 
 
@@ -476,6 +481,7 @@ def remove_member(work: Work, group: UserGroup, account_id: int) -> None:
     if not left:
         raise Refused("对方已不在本组。")
     work.note(Act.GROUP_CHANGE, ("identity.user_group", group.id), member_removed=account_id)
+    notify(work.session, [account_id], NotificationKind.ROLE, f"您被移出用户组“{group.name}”", "/me")
 
 
 # Departments

@@ -17,6 +17,7 @@ from huiyang.names import initials_key, pinyin_key
 from operational_app.audit.service import Act
 from operational_app.core.row_security import ScopeSetting, set_scope
 from operational_app.core.uploads import Upload, keep
+from operational_app.identity.access import Resource
 from operational_app.identity.administration import STALE, Refused, Work, grant_role
 from operational_app.identity.models import Account, Department, Role, RoleCode
 from operational_app.identity.sessions import roles_of
@@ -37,6 +38,8 @@ from operational_app.organizations.models import (
     Qualification,
     QualificationKind,
 )
+from operational_app.workbench.models import NotificationKind
+from operational_app.workbench.notifications import holders_in_organization, nearest_holders, notify
 
 OPEN_STATES = (RequestState.SUBMITTED, RequestState.RETURNED)
 _LONGEST_TEXT = 500
@@ -392,6 +395,35 @@ def _event(work: Work, request: JoinRequest, act: JoinAct, reason: str) -> None:
     )  # fmt: skip
     work.session.flush()
     work.note(Act.JOIN, ("joining.join_request", request.id), step=act.value)
+    _tell(work, request)
+
+
+def _tell(work: Work, request: JoinRequest) -> None:
+    """Tells whoever has to act next, or how it ended."""
+    if request.state is RequestState.SUBMITTED:
+        scope = work.actor.scope
+        with wider(work.session, scope, replace(scope, all_accounts=True)):
+            recipients = deciders_of(work.session, request)
+        title = f"一份“{request.kind.label}”申请待办理，请于 {request.due_on:%Y-%m-%d} 前办结"
+        told = [account_id for account_id in recipients if account_id != request.applicant_id]
+        notify(work.session, told, NotificationKind.REQUEST_WAITS, title, f"/joining/{request.id}")
+    elif request.state is not RequestState.WITHDRAWN:
+        title = f"您的“{request.kind.label}”申请{request.state.label}"
+        notify(work.session, [request.applicant_id], NotificationKind.REQUEST_RESULT, title, "/join")
+
+
+def deciders_of(session: Session, request: JoinRequest) -> list[int]:
+    """Who is asked to decide a request; `rules.why_not_decide` lets their superiors decide it, too.
+
+    Args:
+        session: under a scope that holds all accounts.
+    """
+    if request.kind is RequestKind.MEMBER and request.organization_id is not None:
+        return holders_in_organization(session, request.organization_id, Resource.JOIN_APPROVALS)
+    return nearest_holders(
+        session, Resource.JOIN_APPROVALS, request.division_code, request.unit_code,
+        from_county=request.kind is RequestKind.ENTITY,
+    )  # fmt: skip
 
 
 def _reason(text: str) -> str:

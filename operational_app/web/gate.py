@@ -39,6 +39,8 @@ CHECK_PATH = "/auth/check"
 ICON_PATH = "/favicon.ico"
 OWN_PASSWORD_PATH = "/me/password"
 SECOND_FACTOR_PATH = "/me/second-factor"
+#: Asked by every open page each minute, which is no use of the session.
+UNREAD_PATH = "/notifications/unread"
 SIGN_OUT_PATH = "/sign-out"
 REGISTER_PATH = "/register"
 AUTHORIZE_PATH = "/oauth/authorize"
@@ -68,7 +70,7 @@ MACHINE_PATHS = frozenset({DISCOVERY_PATH, KEYS_PATH, TOKEN_PATH, USERINFO_PATH}
 #: and a new one would break the forms of its other tabs.
 _WITHOUT_FORM = MACHINE_PATHS | {CHECK_PATH, AUTHORIZE_PATH, UPSTREAM_PATH}
 #: Where somebody with a one-time password may go.
-_OPEN_BEFORE_OWN_PASSWORD = frozenset({OWN_PASSWORD_PATH, SIGN_OUT_PATH, ICON_PATH})
+_OPEN_BEFORE_OWN_PASSWORD = frozenset({OWN_PASSWORD_PATH, SIGN_OUT_PATH, ICON_PATH, UNREAD_PATH})
 _OPEN_BEFORE_SECOND_FACTOR = _OPEN_BEFORE_OWN_PASSWORD | {SECOND_FACTOR_PATH}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Forms are short; one with files (their own limit: core.uploads) may hold a handful of papers.
@@ -187,7 +189,8 @@ class _Passage:
     def _find_actor(self, token: str) -> Actor | None:
         path = self._request.url.path
         with self._services.database.transaction(AS_IDENTITY) as session:
-            return find_actor(session, token, now(), in_use=path != CHECK_PATH or is_a_persons_doing(self._request))
+            in_use = path != UNREAD_PATH and (path != CHECK_PATH or is_a_persons_doing(self._request))
+            return find_actor(session, token, now(), in_use=in_use)
 
     def _lacks_second_factor(self, actor: Actor) -> bool:
         """Administrators need one, except in a demo, whose password stands on the operator's screen anyway."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from operational_app.core.base import NOW, Base, Code, Identified, coded
@@ -61,3 +61,39 @@ class AnnouncementRead(Identified, Base):
     announcement_id: Mapped[int] = mapped_column(ForeignKey("workbench.announcement.id"))
     account_id: Mapped[int] = mapped_column(ForeignKey("identity.account.id"))
     read_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class NotificationKind(Code):
+    REQUEST_WAITS = "request_waits", "待办理申请"
+    REQUEST_DUE = "request_due", "办理时限"
+    REQUEST_RESULT = "request_result", "办理结果"
+    ROLE = "role", "角色变动"
+    EXPIRY = "expiry", "到期提醒"
+    OTHER = "other", "其他"
+
+
+class Notification(Identified, Base):
+    """Something that one person should know of; read by nobody else, written by whatever act it tells of.
+
+    Attributes:
+        address: path of our page about it.
+        key: what may be told once only, so that a reminder is not repeated; None where every act tells anew.
+    """
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        UniqueConstraint("account_id", "key"),
+        Index("ix_notification_account_id", "account_id", "id"),
+        Index("ix_notification_unread", "account_id", postgresql_where="read_at is null"),
+        CheckConstraint("left(address, 1) = '/'", name="leads_within"),
+        {"schema": "workbench"},
+    )
+    scope = Scope(condition=f"notification.account_id = {ACCOUNT}")
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("identity.account.id"))
+    kind: Mapped[NotificationKind] = mapped_column(coded(NotificationKind))
+    title: Mapped[str]
+    address: Mapped[str]
+    key: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    read_at: Mapped[datetime | None]

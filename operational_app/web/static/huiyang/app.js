@@ -1,4 +1,4 @@
-/* Small helps that pages work without: rows that open with a click, dependent division selects. */
+/* Small helps that pages work without: rows that open with a click, dependent division selects, the bell's number. */
 "use strict";
 
 document.addEventListener("click", (event) => {
@@ -43,3 +43,41 @@ document.querySelectorAll("[data-divisions]").forEach((group) => {
         });
     });
 });
+
+/* The bell: how many notifications are unread. Asked once a minute at most by all pages of a tab, and never unseen. */
+const bells = document.querySelectorAll("[data-bell]");
+const BELL_KEPT = "unread-notifications";
+const BELL_EVERY_MS = 60_000;
+
+const ring = (count) => {
+    bells.forEach((bell) => {
+        const badge = bell.querySelector(".badge");
+        badge.hidden = count === 0;
+        badge.textContent = count > 99 ? "99+" : String(count);
+        bell.setAttribute("aria-label", count ? `消息通知，${count} 条未读` : "消息通知");
+    });
+};
+
+const askBell = async () => {
+    const kept = JSON.parse(sessionStorage.getItem(BELL_KEPT) || "null");
+    if (kept && Date.now() - kept.at < BELL_EVERY_MS) {
+        ring(kept.count);
+    } else if (!document.hidden) {
+        const response = await fetch("/notifications/unread", { headers: { Accept: "application/json" } });
+        if (response.ok) {
+            const count = (await response.json()).unread;
+            sessionStorage.setItem(BELL_KEPT, JSON.stringify({ at: Date.now(), count }));
+            ring(count);
+        } else {
+            clearInterval(asking);
+        }
+    }
+};
+
+const asking = bells.length ? setInterval(askBell, BELL_EVERY_MS) : 0;
+if (bells.length) {
+    askBell();
+} else {
+    sessionStorage.removeItem(BELL_KEPT);  // signed out: the next user of this tab has a number of their own
+}
+document.addEventListener("submit", () => sessionStorage.removeItem(BELL_KEPT));

@@ -1,0 +1,18 @@
+"""Notifications: one inbox a person, written by the acts of others.
+
+Revision: 0011
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for statement in Path(__file__).with_suffix(".sql").read_text().split("\n;\n"):
+        op.get_bind().exec_driver_sql(statement.replace("%", "%%"))

@@ -1,0 +1,123 @@
+"""消息通知: what a person should know of, told in the transaction of the act that it tells of.
+
+`notify` is for every area. A text says what happened and where, never about whom: it holds no name of an elder, no
+number, no medical word; the page it leads to checks what its reader may see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, func, or_, select, union, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from operational_app.identity.models import (
+    Account,
+    AccountRole,
+    Department,
+    Role,
+    RoleResource,
+    UserGroup,
+    UserGroupMember,
+    UserGroupRole,
+)
+from operational_app.workbench.models import Notification, NotificationKind
+
+_SHOWN = 200
+
+
+def notify(
+    session: Session, recipients: Collection[int], kind: NotificationKind, title: str, address: str,
+    key: str | None = None,
+) -> None:  # fmt: skip
+    """Puts a notification into the inbox of each recipient; it stands or falls with the transaction.
+
+    Args:
+        recipients: ids of accounts.
+        address: path of our page about it.
+        key: tells each recipient once only, however often it is called.
+    """
+    if not recipients:
+        return
+    values = [
+        {"account_id": account_id, "kind": kind, "title": title, "address": address, "key": key}
+        for account_id in sorted(set(recipients))
+    ]
+    # As the table, and without naming the constraint: the writer may read nothing back of what others are told.
+    session.execute(insert(Notification.__table__).values(values).on_conflict_do_nothing())  # type: ignore[arg-type]
+
+
+def unread_count(session: Session) -> int:
+    """Of the signed-in user; row-level security sees to it."""
+    return session.scalar(select(func.count()).where(Notification.read_at.is_(None))) or 0
+
+
+def latest(session: Session) -> Sequence[Notification]:
+    """The signed-in user's, newest first."""
+    return session.scalars(select(Notification).order_by(Notification.id.desc()).limit(_SHOWN)).all()
+
+
+def read(session: Session, at: datetime, key: int | None = None) -> None:
+    """Marks one notification, or all, as read."""
+    which = (Notification.id == key) if key is not None else Notification.id.is_not(None)
+    session.execute(update(Notification).where(which, Notification.read_at.is_(None)).values(read_at=at))
+
+
+# Who is to be told
+
+
+def _holders(resource: str) -> Select[int]:
+    """Accounts in use that have a right, given to them or to a group of theirs."""
+    opened = (
+        select(RoleResource.role_id)
+        .join(Role, Role.id == RoleResource.role_id)
+        .where(RoleResource.resource_code == resource, RoleResource.is_held, Role.is_active)
+    )
+    own = select(AccountRole.account_id).where(AccountRole.role_id.in_(opened), AccountRole.revoked_at.is_(None))
+    by_group = (
+        select(UserGroupMember.account_id)
+        .join(UserGroup, UserGroup.id == UserGroupMember.group_id)
+        .join(UserGroupRole, UserGroupRole.group_id == UserGroup.id)
+        .where(
+            UserGroupRole.role_id.in_(opened), UserGroupRole.is_held, UserGroup.is_active,
+            UserGroupMember.left_at.is_(None),
+        )
+    )  # fmt: skip
+    return select(Account.id).where(Account.is_active, Account.id.in_(union(own, by_group).subquery().select()))
+
+
+def holders_in_organization(session: Session, organization_id: int, *resources: str) -> list[int]:
+    """Who in an organization has one of the rights.
+
+    Args:
+        session: under a scope that holds the organization's accounts.
+    """
+    has_one = or_(*(Account.id.in_(_holders(resource)) for resource in resources))
+    return list(session.scalars(select(Account.id).where(Account.organization_id == organization_id, has_one)))
+
+
+def nearest_holders(
+    session: Session, resource: str, division_code: str, unit_code: str | None, *, from_county: bool = False
+) -> list[int]:
+    """Who in government has a right over a division: of the lowest level that has anybody, from its own upwards.
+
+    Args:
+        session: under a scope that holds all accounts.
+        unit_code: the reporting unit that it belongs to, whose people come first.
+        from_county: nobody below the county counts.
+    """
+    levels = [division_code[:digits].ljust(12, "0") for digits in (12, 9, 6, 4)]
+    wanted = [code for code in dict.fromkeys(levels) if not from_county or code[6:] == "000000"]
+    rows = session.execute(
+        select(Account.id, Department.division_code, Department.unit_code)
+        .join(Department, Department.id == Account.department_id)
+        .where(Account.id.in_(_holders(resource)), Department.division_code.in_(wanted))
+    ).all()
+    if unit_code is not None and (own := [row.id for row in rows if row.unit_code == unit_code]):
+        return own
+    for code in wanted:
+        if found := [row.id for row in rows if row.division_code == code and row.unit_code is None]:
+            return found
+    return []
