@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from huiyang.field_crypto import row_context
 from huiyang.identifiers import IdNumberStatus, PhoneStatus, check_id_number, normalise_phone, phone_status
-from operational_app.audit.service import Act
+from operational_app.audit.service import Act, Outcome, record
 from operational_app.identity import administration as office
 from operational_app.identity import second_factor
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, Number, Text, done, notice_of, work_of
 from operational_app.identity.administration import Refused, Work
 from operational_app.identity.models import Account, Duty, SignInSession
+from operational_app.identity.sessions import AS_IDENTITY, UNLOCKED, count_attempt
 from operational_app.web.formats import mask_id_number, mask_phone
 from operational_app.web.gate import OWN_PASSWORD_PATH, SECOND_FACTOR_PATH
 from operational_app.web.rights import pages_of
@@ -160,15 +161,26 @@ def confirm_second_factor(request: Request, code: Text = "") -> Response:
 
 @router.post(f"{SECOND_FACTOR_PATH}/remove")
 def remove_second_factor(request: Request, code: Text = "") -> Response:
-    """Takes the factor away; needs a code of it, and an administrator has to bind another at once."""
+    """Takes the factor away; needs a code of it, and an administrator has to bind another at once.
+
+    A wrong code counts as a failed sign-in: whoever sits at a session left open does not try them all.
+    """
     work = work_of(request)
+    with services(request).database.transaction(AS_IDENTITY) as counting:
+        may_try = count_attempt(counting, work.actor.username, work.at) is not None
     account = work.session.get_one(Account, work.actor.account_id)
-    if not second_factor.accept(work.session, services(request).crypto, account, code, work.at):
-        return _second_factor_page(request, "验证码不正确。")
+    if not (may_try and second_factor.accept(work.session, services(request).crypto, account, code, work.at)):
+        record(
+            work.session, Act.SECOND_FACTOR, account_id=account.id, remote_address=work.remote_address,
+            target=(_TABLE, account.id), outcome=Outcome.FAILURE, details={"bound": True, "locked": not may_try},
+        )  # fmt: skip
+        return _second_factor_page(
+            request, "验证码不正确。" if may_try else "错误次数过多，账号已锁定，请 15 分钟后再试。"
+        )
     work.session.execute(
         update(Account)
         .where(Account.id == account.id)
-        .values(totp_cipher=None, totp_confirmed_at=None, totp_last_step=None)
+        .values(totp_cipher=None, totp_confirmed_at=None, totp_last_step=None, **UNLOCKED)
         .execution_options(synchronize_session=False)
     )
     work.note(Act.SECOND_FACTOR, (_TABLE, account.id), bound=False)

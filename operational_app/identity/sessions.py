@@ -8,6 +8,7 @@ Lock-out and idle time-out: GB/T 22239-2019, 8.1.4.1.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -53,6 +54,8 @@ AS_IDENTITY = ScopeSetting(all_accounts=True)
 #: Whose office is every account, wherever its people sit.
 _ACCOUNT_DUTIES = {Duty.SYSTEM, Duty.SECURITY}
 _LONGEST_BROWSER = 200
+#: What a right proof sets back.
+UNLOCKED: Mapping[str, object] = {"failed_sign_ins": 0, "locked_until": None}
 
 
 @dataclass(frozen=True)
@@ -238,7 +241,7 @@ def sign_in(
     """
     browser = browser[:_LONGEST_BROWSER] if browser else None
     with database.transaction(AS_IDENTITY) as session:
-        attempt = _count_attempt(session, username, now)
+        attempt = count_attempt(session, username, now)
     is_right = verify_password(attempt.password_hash if attempt else None, password)
     with database.transaction(AS_IDENTITY) as session:
         if attempt is not None and is_right:
@@ -256,7 +259,7 @@ def sign_in(
                 details={"locked": attempt is None and account_id is not None},
             )  # fmt: skip
             return None
-        values: dict[str, object] = {"failed_sign_ins": 0, "locked_until": None}
+        values: dict[str, object] = dict(UNLOCKED)
         if needs_rehash(attempt.password_hash):
             values["password_hash"] = hash_password(password)
         session.execute(update(Account).where(Account.id == attempt.account_id).values(values))
@@ -319,13 +322,17 @@ def _second_factor_is_right(
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class Attempt:
     account_id: int
     password_hash: str
 
 
-def _count_attempt(session: Session, username: str, now: datetime) -> _Attempt | None:
-    """Counts an attempt as failed until it succeeds; None for an unknown, shut or locked account."""
+def count_attempt(session: Session, username: str, now: datetime) -> Attempt | None:
+    """Counts an attempt as failed until it succeeds; None for an unknown, shut or locked account.
+
+    Args:
+        session: under AS_IDENTITY; commit it before the proof is looked at.
+    """
     failures = case((Account.locked_until.is_not(None), 1), else_=Account.failed_sign_ins + 1)
     row = session.execute(
         update(Account)
@@ -341,7 +348,7 @@ def _count_attempt(session: Session, username: str, now: datetime) -> _Attempt |
         .returning(Account.id, Account.password_hash)
         .execution_options(synchronize_session=False)
     ).one_or_none()
-    return _Attempt(*row) if row else None
+    return Attempt(*row) if row else None
 
 
 def _digest(token: str) -> bytes:

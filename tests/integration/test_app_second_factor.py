@@ -14,6 +14,7 @@ from huiyang.errors import HuiyangError
 from operational_app.accounts import create_account, reset_account
 from operational_app.identity.models import RoleCode
 from operational_app.identity.second_factor import matching_step, new_secret
+from operational_app.identity.sessions import MAX_FAILURES
 from operational_app.main import create_app
 from operational_app.web.services import now
 from tests.app_sample import CHIKAN, PASSWORD, Browser, Records, signed_in, unique
@@ -80,6 +81,20 @@ def test_unbinding_needs_a_code(app, records):
     assert "验证码不正确" in browser.post(f"{PAGE}/remove", {"code": "000000"}, form_on=PAGE).text
     assert browser.post(f"{PAGE}/remove", {"code": code_of(secret)}, form_on=PAGE).status_code == 303
     assert Browser.of(app).sign_in(username).status_code == 303
+
+
+def test_codes_are_not_tried_out_at_a_session_left_open(app, records):
+    username = records.account(RoleCode.LEADER, division_code=CHIKAN)
+    browser = signed_in(app, username)
+    secret = bind(browser)
+    for _ in range(MAX_FAILURES):
+        assert "验证码不正确" in browser.post(f"{PAGE}/remove", {"code": "000000"}, form_on=PAGE).text
+    answer = browser.post(f"{PAGE}/remove", {"code": code_of(secret)}, form_on=PAGE)
+    assert answer.status_code == 200 and "已锁定" in answer.text, "the right code, too late"
+    assert "已于" in browser.get(PAGE).text, "still bound"
+    assert Browser.of(app).sign_in(username, code=code_of(secret, 1)).status_code == 401, "locked for sign-in, too"
+    tried = [event["details"] for event in records.audited(action="second_factor", outcome="failure")]
+    assert tried[-1]["locked"] and not tried[-2]["locked"]
 
 
 def test_administrators_get_nowhere_without_one(real, records):
