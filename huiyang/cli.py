@@ -27,10 +27,12 @@ release_app = typer.Typer(help="What the cockpits show: list, publish, roll back
 account_app = typer.Typer(
     help="Accounts at the machine itself: the first administrators, lost ways in.", no_args_is_help=True
 )
+audit_app = typer.Typer(help="The audit trail: check it, remove what is old enough.", no_args_is_help=True)
 cockpits_app = typer.Typer(help="Superset's assets as code.", no_args_is_help=True)
 app.add_typer(release_app, name="release")
 app.add_typer(cockpits_app, name="cockpits")
 app.add_typer(account_app, name="account")
+app.add_typer(audit_app, name="audit")
 
 output = Console()
 errors = Console(stderr=True)
@@ -180,6 +182,45 @@ def account_reset(username: Annotated[str, typer.Argument(help="Whose way in is 
     from operational_app.accounts import reset_account
 
     output.print(f"One-time password of {username}: {reset_account(installed_settings(), username)}", highlight=False)
+
+
+@audit_app.command("verify")
+def audit_verify() -> None:
+    """Hold events, seals and the second medium against each other. Exit status 3 if something was tampered with."""
+    from huiyang.platform.installation import installed_settings
+    from huiyang.platform.summary import print_verification
+    from operational_app.audit.verification import verify_and_record
+
+    raise typer.Exit(print_verification(verify_and_record(installed_settings()), output))
+
+
+@audit_app.command("explain")
+def audit_explain(
+    first: Annotated[int, typer.Argument(min=1, help="The first batch that is gone.")],
+    last: Annotated[int, typer.Argument(min=1, help="The last one.")],
+    reason: Annotated[str, typer.Option(help="Why, e.g. which backup was restored. Recorded; no personal data.")],
+) -> None:
+    """Say why batches are gone from the database or heads from the second medium; `verify` then tells them as known."""
+    from huiyang.platform.installation import installed_settings
+    from operational_app.audit.verification import explain
+
+    explain(installed_settings(), first, last, reason)
+    output.print("Recorded. It counts once it is sealed, in a few seconds.")
+
+
+@audit_app.command("prune")
+def audit_prune(
+    months: Annotated[int, typer.Option(help="Keep this many months; six at least.")] = 6,
+) -> None:
+    """Remove the events of whole batches that are older; their heads stay. Refuses where `verify` has findings."""
+    from huiyang.platform.display import Display
+    from huiyang.platform.installation import exclusive, installed_settings
+    from operational_app.audit.retention import prune
+
+    settings = installed_settings()
+    with exclusive(settings, "audit prune"), Display(output) as display, display.step("audit prune"):
+        pruned = prune(settings, months)
+    output.print(f"{pruned.events} events of {pruned.batches} batches removed.", highlight=False)
 
 
 @release_app.command("list")

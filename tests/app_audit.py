@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
@@ -19,6 +22,8 @@ from huiyang.server import admin_connect
 from huiyang.settings import PROJECT_ROOT, Settings
 from operational_app.audit.heads import HeadFile
 from operational_app.audit.sealing import Sealer, sealer_connection
+from operational_app.schema import migrate_to_head
+from tests.conftest import running_server
 
 
 class Trail:
@@ -99,6 +104,14 @@ class Trail:
     def count(self, table: str) -> int:
         return int(self.as_superuser(f"select count(*) from audit.{table}")[0]["count"])
 
+    def batches(self, *sizes: int) -> list[int]:
+        """So many sealed batches of so many events; the keys of the events."""
+        keys = []
+        for size in sizes:
+            keys += self.record(size)
+            assert self.run_pass() == size
+        return keys
+
     def set_back_to(self, number: int) -> None:
         """The database as a backup taken after that batch restores it."""
         self.as_superuser(
@@ -107,3 +120,20 @@ class Trail:
         )
         self.as_superuser("delete from audit.seal_entry where seal_number > %s", number)
         self.as_superuser("delete from audit.seal where number > %s", number)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Settings]:
+    with tempfile.TemporaryDirectory(prefix="huiyang-audit-") as folder:
+        home = Path(folder) / "home"
+        with running_server(Settings(home=home, postgres_admin_url=None)) as settings:
+            migrate_to_head(settings)
+            yield settings
+
+
+@pytest.fixture
+def trail(own_server: Settings) -> Iterator[Trail]:
+    trail = Trail(own_server)
+    trail.clear()
+    yield trail
+    trail.stop()

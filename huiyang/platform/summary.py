@@ -21,6 +21,7 @@ from huiyang.settings import BUSINESS_TIMEZONE, COCKPIT_PATH, DAGSTER_PATH, Sett
 
 if TYPE_CHECKING:
     from migration.load import MigrationSummary
+    from operational_app.audit.verification import Report
 
 NOT_ALL_WELL = 3
 
@@ -46,6 +47,25 @@ def print_summary(result: Result, console: Console) -> None:
         accounts.add_row(account.username, account.password, account.role_label, account.scope_label)
     if result.accounts:
         console.print(accounts)
+
+
+def print_verification(report: Report, console: Console) -> int:
+    """
+    Returns:
+        0 if the audit trail is whole, else NOT_ALL_WELL.
+    """
+    for finding in report.findings:
+        console.print(f"[red]FINDING[/] {finding}", highlight=False, soft_wrap=True)
+    if report.finding_count > len(report.findings):
+        console.print(f"… and {report.finding_count - len(report.findings)} more findings.", highlight=False)
+    for note in report.notes:
+        console.print(f"[yellow]known[/] {note}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{report.events} events in {report.batches} batches, {report.pruned_batches} of them pruned;"
+        f" {report.waiting} events waited for their seal. {report.finding_count} findings.",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    return NOT_ALL_WELL if report.finding_count else 0
 
 
 def print_status(settings: Settings, console: Console, *, as_json: bool) -> int:

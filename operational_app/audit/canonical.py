@@ -5,8 +5,7 @@ Format 1:
   times in UTC (`2026-11-23 08:00:00.123456`), `details` as the text of its jsonb. JSON here: UTF-8, keys sorted, no
   white space, nothing escaped beyond what JSON demands. The event's digest: SM3 of the byte 00 and that.
 - A batch's digest: SM3 of the byte 01 and, by ascending key, each event's key (8 bytes, big-endian) and digest.
-- A head: SM3 of the byte 02 and the JSON object, in the same form, of SealValues, digests in hex, time in UTC
-  (`2026-11-23T08:00:00.123456Z`).
+- A head: SM3 of the byte 02 and the JSON object, in the same form, of SealValues, digests in hex.
 - Before the first batch stands the head of 32 zero bytes.
 """
 
@@ -15,7 +14,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
@@ -85,7 +83,11 @@ class BatchDigest:
 
 @dataclass(frozen=True)
 class SealValues:
-    """What a head says of its batch."""
+    """What a head says of its batch.
+
+    Attributes:
+        sealed_at: in UTC, as PostgreSQL writes it.
+    """
 
     number: int
     format: int
@@ -94,13 +96,12 @@ class SealValues:
     event_count: int
     events_digest: bytes
     previous_head: bytes
-    sealed_at: datetime
+    sealed_at: str
 
     def head(self) -> bytes:
         """32 bytes."""
         values = asdict(self) | {
             "events_digest": self.events_digest.hex(),
             "previous_head": self.previous_head.hex(),
-            "sealed_at": self.sealed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         }
         return _digest(b"\2", values)

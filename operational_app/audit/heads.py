@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 _LINE = re.compile(rb"(\d{1,18}) ([0-9a-f]{64}) (\S{1,40})")
@@ -54,17 +53,17 @@ class HeadFile:
                 return KeptHead(int(found[1]), bytes.fromhex(found[2].decode()))
         return None
 
-    def append(self, number: int, head: bytes, sealed_at: datetime, *, create: bool) -> None:
+    def append(self, number: int, head: bytes, sealed_at: str, *, create: bool) -> None:
         """Adds one head and returns when the medium has it.
 
         Args:
+            sealed_at: for a reader's eye.
             create: there may be no file yet; otherwise a missing one means that the medium is gone.
 
         Raises:
             OSError: the medium is full, gone or read-only.
         """
-        stamp = sealed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        line = f"{number} {head.hex()} {stamp}\n".encode()
+        line = f"{number} {head.hex()} {sealed_at.replace(' ', 'T')}Z\n".encode()
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | (os.O_CREAT if create else 0), 0o600)
         try:
             size = os.fstat(descriptor).st_size

@@ -11,8 +11,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, fields
 from typing import Any
 
 import psycopg
@@ -52,8 +51,20 @@ def sealer_connection(settings: Settings, **options: Any) -> Iterator[Connection
         yield connection
 
 
+#: The columns of a seal, its time as the head has it.
+SEAL_COLUMNS = (
+    "number, format, first_event_id, last_event_id, event_count, events_digest, previous_head, head,"
+    " (sealed_at at time zone 'UTC')::text as sealed_at"
+)
+
+
+def values_of(seal: DictRow) -> SealValues:
+    """What the head of a seal was made of, from SEAL_COLUMNS."""
+    return SealValues(**{field.name: seal[field.name] for field in fields(SealValues)})
+
+
 def last_seal(connection: Connection) -> DictRow | None:
-    return connection.execute("select * from audit.seal order by number desc limit 1").fetchone()
+    return connection.execute("select number, head from audit.seal order by number desc limit 1").fetchone()
 
 
 class Sealer:
@@ -111,7 +122,7 @@ class Sealer:
             last = last_seal(connection)
             # After a database was set back, numbers go on behind those that the second medium knows.
             number = max(last["number"] if last else 0, kept.number if kept else 0) + 1
-            row = connection.execute("select clock_timestamp() as now").fetchone()
+            row = connection.execute("select (clock_timestamp() at time zone 'UTC')::text as now").fetchone()
             assert row is not None
             _store(connection, events, number, last["head"] if last else NO_HEAD, row["now"])
             connection.execute("delete from audit.unsealed where event_id = any(%s)", [[e["id"] for e in events]])
@@ -125,7 +136,9 @@ class Sealer:
             MediumTrouble: it holds what the database does not; nothing is overwritten.
         """
         kept = self._heads.last()
-        waiting = self._connection.execute("select * from audit.seal where kept_at is null order by number").fetchall()
+        waiting = self._connection.execute(
+            f"select {SEAL_COLUMNS} from audit.seal where kept_at is null order by number"
+        ).fetchall()
         was_used = self._connection.execute("select 1 from audit.seal where kept_at is not null limit 1").fetchone()
         for seal in waiting:
             found = KeptHead(seal["number"], seal["head"])
@@ -181,7 +194,7 @@ class Sealer:
         self._passes_since += 1
 
 
-def _store(connection: Connection, events: list[DictRow], number: int, previous_head: bytes, now: datetime) -> None:
+def _store(connection: Connection, events: list[DictRow], number: int, previous_head: bytes, now: str) -> None:
     digest = BatchDigest()
     entries = [(event["id"], event_digest(event)) for event in events]
     for event_id, its_digest in entries:
@@ -197,9 +210,12 @@ def _store(connection: Connection, events: list[DictRow], number: int, previous_
         sealed_at=now,
     )
     row = asdict(values) | {"head": values.head()}
+    placed = {name: sql.Placeholder(name) for name in row} | {
+        "sealed_at": sql.SQL("%(sealed_at)s::timestamp at time zone 'UTC'")
+    }
     connection.execute(
         sql.SQL("insert into audit.seal ({}) values ({})").format(
-            sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(map(sql.Placeholder, row))
+            sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(placed.values())
         ),
         row,
     )
