@@ -34,7 +34,7 @@ from operational_app.collection.models import (
 from operational_app.collection.queries import previous_figures, system_figures
 from operational_app.facilities.models import Facility, FacilityStatus
 from operational_app.identity.access import Resource
-from operational_app.identity.administration import STALE, Refused, Work
+from operational_app.identity.administration import Refused, Stale, Work
 from operational_app.identity.models import Account
 from operational_app.institutions.models import Institution, OperatingStatus
 from operational_app.organizations.models import Organization
@@ -231,7 +231,7 @@ def _change_campaign(work: Work, campaign: Campaign, row_version: int) -> None:
         .values(row_version=row_version + 1)
     )
     if changed.rowcount != 1:  # type: ignore[attr-defined]
-        raise Refused(STALE)
+        raise Stale
     work.session.refresh(campaign)
 
 
@@ -524,7 +524,7 @@ def _event(work: Work, filing: Filing, act: FilingAct, reason: str = "") -> None
 
 def _fresh(filing: Filing, row_version: int) -> None:
     if filing.row_version != row_version:
-        raise Refused(STALE)
+        raise Stale
 
 
 def submit(work: Work, filing_id: int, row_version: int) -> Filing:

@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from operational_app.identity import administration as office
 from operational_app.identity import rules
 from operational_app.identity.access import ADMINISTRATIVE, Resource
-from operational_app.identity.administration import Refused, Work
+from operational_app.identity.administration import Refused, Stale, Work
 from operational_app.identity.models import (
     Account,
     AccountRole,
@@ -79,6 +79,24 @@ def seen(request: Request, model: type[_Record], key: int) -> _Record:
     if record is None:
         raise HTTPException(404)
     return record
+
+
+def once_more(
+    request: Request,
+    key: int | None,
+    problem: Refused,
+    given: dict[str, Any],
+    as_it_is: Callable[[Request, int], tuple[_Record, dict[str, Any]]],
+    show: Callable[[Request, _Record | None, dict[str, Any], str], Response],
+) -> Response:
+    """The form that was refused, with what was typed; where somebody else was faster, with the record as it is now.
+
+    Args:
+        key: of the record; None for a new one.
+    """
+    session(request).rollback()
+    record, current = as_it_is(request, key) if key else (None, given)
+    return show(request, record, current if isinstance(problem, Stale) else given, str(problem))
 
 
 def done(address: str, what: str = "saved") -> RedirectResponse:
@@ -393,10 +411,7 @@ def save_role(
     try:
         saved = office.save_role(work, role, **given)
     except Refused as problem:
-        work.session.rollback()
-        if key and str(problem) == office.STALE:
-            return _role_page(request, *_role_as_it_is(request, key), str(problem))
-        return _role_page(request, seen(request, Role, key) if key else None, given, str(problem))
+        return once_more(request, key, problem, given, _role_as_it_is, _role_page)
     return done(f"/roles/{saved.id}")
 
 
@@ -458,10 +473,7 @@ def save_group(
     try:
         saved = office.save_group(work, group, **given)
     except Refused as problem:
-        work.session.rollback()
-        if key and str(problem) == office.STALE:
-            return _group_page(request, *_group_as_it_is(request, key), str(problem))
-        return _group_page(request, seen(request, UserGroup, key) if key else None, given, str(problem))
+        return once_more(request, key, problem, given, _group_as_it_is, _group_page)
     return done(f"/groups/{saved.id}")
 
 
@@ -534,10 +546,7 @@ def save_resource(
     try:
         saved = office.save_resource(work, node, **given)
     except Refused as problem:
-        work.session.rollback()
-        if key and str(problem) == office.STALE:
-            return _resource_page(request, *_resource_as_it_is(request, key), str(problem))
-        return _resource_page(request, seen(request, ResourceNode, key) if key else None, given, str(problem))
+        return once_more(request, key, problem, given, _resource_as_it_is, _resource_page)
     return done(f"/resources/{saved.id}")
 
 

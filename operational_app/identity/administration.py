@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from psycopg.errors import ExclusionViolation
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -41,7 +41,6 @@ from operational_app.reference.models import DivisionLevel
 from operational_app.workbench.models import NotificationKind
 from operational_app.workbench.notifications import notify
 
-STALE = "该记录刚被他人修改，已为您载入最新内容，请核对后重新提交。"
 _ALPHABET = "".join(set(string.ascii_letters + string.digits) - set("O0Il1"))
 _LONGEST_NAME = 50
 _ATTEMPTS_SHOWN = 20
@@ -49,6 +48,13 @@ _ATTEMPTS_SHOWN = 20
 
 class Refused(Exception):
     """What the user asked for cannot be done; the text says why, in Chinese."""
+
+
+class Stale(Refused):
+    """Somebody else changed the record since the form was made; the page shows it as it is now."""
+
+    def __init__(self) -> None:
+        super().__init__("该记录刚被他人修改，已为您载入最新内容，请核对后重新提交。")
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,8 @@ def create_account(
         department_id = None
     password = new_password()
     account = Account(
-        username=username, display_name=_name(display_name, "姓名"), position=position.strip()[:_LONGEST_NAME] or None,
+        username=username, display_name=checked_name(display_name, "姓名"),
+        position=position.strip()[:_LONGEST_NAME] or None,
         password_hash=hash_password(password), must_change_password=True, department_id=department_id,
         organization_id=organization_id, created_by=work.actor.account_id,
     )  # fmt: skip
@@ -184,10 +191,12 @@ def change_account(
         Refused: not allowed, or somebody else was faster.
     """
     _may_change(work, account)
-    values: dict[str, object] = {"display_name": _name(display_name, "姓名"), "position": position.strip() or None}
+    values: dict[str, object] = {
+        "display_name": checked_name(display_name, "姓名"), "position": position.strip() or None,
+    }  # fmt: skip
     if account.organization_id is None and department_id is not None:
         values["department_id"] = _department_in_scope(work, department_id).id
-    _update(work, Account, account.id, row_version, values)
+    update_row(work, Account, account.id, row_version, values)
     work.note(Act.ACCOUNT_CHANGE, ("identity.account", account.id), fields=sorted(values))
 
 
@@ -274,7 +283,7 @@ def register(
     """
     if problem := rules.username_problem(username):
         raise Refused(problem)
-    name = _name(display_name, "真实姓名")
+    name = checked_name(display_name, "真实姓名")
     if password != again:
         raise Refused("两次输入的密码不一致。")
     if problem := rules.password_problem(password, username):
@@ -366,8 +375,8 @@ def save_role(
     if problem := rules.why_not_hold(duty, wanted):
         raise Refused(problem)
     values = {
-        "name": _name(name, "角色名称"), "description": description.strip(), "for_organizations": for_organizations,
-        "is_active": is_active,
+        "name": checked_name(name, "角色名称"), "description": description.strip(),
+        "for_organizations": for_organizations, "is_active": is_active,
     }  # fmt: skip
     try:
         with work.session.begin_nested():
@@ -376,7 +385,7 @@ def save_role(
                 work.session.add(role)
                 work.session.flush()
             else:
-                _update(work, Role, role.id, row_version, values)
+                update_row(work, Role, role.id, row_version, values)
     except IntegrityError as error:
         raise Refused(f"已有名称为“{values['name']}”的角色。") from error
     before = resources_of_roles(work.session, [role.id])
@@ -408,7 +417,7 @@ def save_group(
     roles = work.session.scalars(select(Role).where(Role.id.in_(role_ids))).all()
     if any(role.duty is not Duty.BUSINESS for role in roles):
         raise Refused("用户组只能授予业务角色。")
-    values = {"name": _name(name, "用户组名称"), "description": description.strip(), "is_active": is_active}
+    values = {"name": checked_name(name, "用户组名称"), "description": description.strip(), "is_active": is_active}
     try:
         with work.session.begin_nested():
             if group is None:
@@ -416,7 +425,7 @@ def save_group(
                 work.session.add(group)
                 work.session.flush()
             else:
-                _update(work, UserGroup, group.id, row_version, values)
+                update_row(work, UserGroup, group.id, row_version, values)
     except IntegrityError as error:
         raise Refused(f"已有名称为“{values['name']}”的用户组。") from error
     before = set(group_roles(work.session, group.id))
@@ -495,7 +504,7 @@ def save_department(
     Raises:
         Refused: no parent, a name that is taken beside it, people still in a department that is to be shut.
     """
-    name = _name(name, "部门名称")
+    name = checked_name(name, "部门名称")
     try:
         with work.session.begin_nested():
             if department is None:
@@ -549,7 +558,8 @@ def save_resource(
         Refused: a link that is no address of a site, the workbench hidden, stale.
     """
     values: dict[str, object] = {
-        "label": _name(label, "名称"), "description": description.strip(), "position": position, "is_shown": is_shown,
+        "label": checked_name(label, "名称"), "description": description.strip(), "position": position,
+        "is_shown": is_shown,
     }  # fmt: skip
     if node is None or not node.is_builtin:
         if not (url.startswith("https://") or (url.startswith("/") and not url.startswith("//"))) or "\\" in url:
@@ -562,26 +572,39 @@ def save_resource(
         work.session.add(node)
         work.session.flush()
     else:
-        _update(work, ResourceNode, node.id, row_version, values)
+        update_row(work, ResourceNode, node.id, row_version, values)
     work.note(Act.MENU_CHANGE, ("identity.resource", node.id), fields=sorted(values))
     return node
 
 
-def _update(work: Work, model: Any, key: int, row_version: int, values: dict[str, object]) -> None:
-    """Writes the values if the form was made from the newest version; else Refused."""
+def update_row(
+    work: Work, model: Any, key: int, row_version: int, values: Mapping[str, object], *conditions: ColumnElement[bool]
+) -> None:
+    """Writes the values if the form was made from the newest version, and the row still fulfils `conditions`.
+
+    What the session has loaded is read anew; what is not flushed yet is lost.
+
+    Raises:
+        Stale: somebody else was faster.
+    """
     changed = work.session.execute(
         update(model)
-        .where(model.id == key, model.row_version == row_version)
+        .where(model.id == key, model.row_version == row_version, *conditions)
         .values(**values, row_version=model.row_version + 1)
         .returning(model.id)
         .execution_options(synchronize_session=False)
     ).all()
     work.session.expire_all()
     if not changed:
-        raise Refused(STALE)
+        raise Stale
 
 
-def _name(text: str, what: str) -> str:
+def checked_name(text: str, what: str) -> str:
+    """A name without needless space.
+
+    Args:
+        what: it is called in the refusal of one that is empty or too long.
+    """
     name = " ".join(text.split())
     if not name:
         raise Refused(f"请填写{what}。")

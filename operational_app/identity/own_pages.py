@@ -80,11 +80,9 @@ def _save_profile(
 ) -> None:
     account = work.session.get_one(Account, work.actor.account_id)
     crypto = services(request).crypto
-    values: dict[str, object] = {"position": position.strip()[:50] or None}
-    name = " ".join(display_name.split())
-    if not name or len(name) > 50:
-        raise Refused("请填写姓名，不超过 50 个字。")
-    values["display_name"] = name
+    values: dict[str, object] = {
+        "position": position.strip()[:50] or None, "display_name": office.checked_name(display_name, "姓名"),
+    }  # fmt: skip
     if phone:
         if phone_status(phone) is not PhoneStatus.VALID:
             raise Refused("手机号码不正确。")
@@ -96,15 +94,7 @@ def _save_profile(
             raise Refused("身份证号不正确，请核对每一位。")
         context = row_context(_TABLE, "id_number_cipher", account.id)
         values["id_number_cipher"] = crypto.encrypt(check.number, context)
-    changed = work.session.execute(
-        update(Account)
-        .where(Account.id == account.id, Account.row_version == row_version)
-        .values(**values, row_version=Account.row_version + 1)
-        .returning(Account.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    if not changed:
-        raise Refused(office.STALE)
+    office.update_row(work, Account, account.id, row_version, values)
     work.note(Act.ACCOUNT_CHANGE, (_TABLE, account.id), fields=sorted(values))
 
 

@@ -206,9 +206,6 @@ class DepartmentView(ArchiveView):
         _is_active_column(),
     )  # fmt: skip
 
-    def may_create(self, request: Request) -> bool:
-        return True
-
     def search(self, call: ListCall) -> Found:
         values = call.filters.values
         above = aliased(Department)
@@ -257,9 +254,6 @@ class RoleView(ArchiveView):
         _is_active_column(),
     )  # fmt: skip
 
-    def may_create(self, request: Request) -> bool:
-        return True
-
     def search(self, call: ListCall) -> Found:
         values = call.filters.values
         people = (
@@ -305,9 +299,6 @@ class GroupView(ArchiveView):
         _is_active_column(),
     )  # fmt: skip
 
-    def may_create(self, request: Request) -> bool:
-        return True
-
     def search(self, call: ListCall) -> Found:
         roles = (
             select(func.string_agg(Role.name, "、"))
@@ -347,9 +338,6 @@ class ResourceView(ArchiveView):
             getter=lambda request, row: ("显示", "green") if row.is_shown and row.url else ("不显示", "secondary"),
         ),
     )  # fmt: skip
-
-    def may_create(self, request: Request) -> bool:
-        return True
 
     def search(self, call: ListCall) -> Found:
         statement = select(ResourceNode)

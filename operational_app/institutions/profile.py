@@ -31,7 +31,7 @@ from operational_app.audit.service import Act
 from operational_app.core.base import Code
 from operational_app.core.row_security import set_scope
 from operational_app.elders.models import AbilityLevel, Sex
-from operational_app.identity.administration import STALE, Refused, Work
+from operational_app.identity.administration import Refused, Stale, Work
 from operational_app.institutions import rules
 from operational_app.institutions.desk import day_of, day_or_none, yuan_or_none
 from operational_app.institutions.models import (
@@ -236,7 +236,7 @@ def save(work: Work, crypto: FieldCrypto, institution_id: int, given: Form) -> N
     )
     versions = (str(institution.row_version), str(organization.row_version))
     if (given.get("institution_version"), given.get("organization_version")) != versions:
-        raise Refused(STALE)
+        raise Stale
     values = {field.name: _read(field, given.get(field.name, "")) for field in _PROFILE_FIELDS}
     identity = {field.name: _read(field, given.get(field.name, "")) for field in IDENTITY_FIELDS}
     identity |= _checked_identity(identity, work.at.date())
@@ -418,7 +418,7 @@ def _versioned(work: Work, model: type[_Tracked], key: int, given: Form) -> _Tra
     """The record, held; its version counted up. Refused if the form was made from an older one."""
     record = work.session.get(model, key, populate_existing=True, with_for_update=True)
     if record is None or str(record.row_version) != given.get("row_version"):
-        raise Refused(STALE)
+        raise Stale
     record.row_version += 1
     return record
 

@@ -28,7 +28,7 @@ from operational_app.audit.service import Act, record
 from operational_app.core.row_security import set_scope
 from operational_app.core.uploads import Upload, keep
 from operational_app.elders.models import AbilityLevel, CareRelation, Elder, ElderMerge, ElderStatus, LivingArrangement
-from operational_app.identity.administration import STALE, Refused, Work
+from operational_app.identity.administration import Refused, Stale, Work
 from operational_app.institutions import rules
 from operational_app.institutions.models import (
     AgreementClause,
@@ -358,7 +358,7 @@ def _locked_stay(work: Work, residency_id: int, row_version: int) -> tuple[Resid
     if stay.discharged_on is not None:
         raise Refused("该老人已办理退住或调床，请返回入住老人列表核对。")
     if stay.row_version != row_version:
-        raise Refused(STALE)
+        raise Stale
     return stay, elder
 
 
@@ -447,7 +447,7 @@ def move_bed(work: Work, institution_id: int, bed_id: int, *, to: BedStatus, rea
     reason = _reason(reason)
     bed = _locked_bed(work, institution_id, bed_id)
     if bed.row_version != row_version:
-        raise Refused(STALE)
+        raise Stale
     has_resident = _resident_of(work.session, bed.id) is not None
     _refuse(rules.why_not_move(bed.status, to, has_resident=has_resident))
     bed.closed_on = work.at.date() if to is BedStatus.CLOSED else None
@@ -582,7 +582,7 @@ def void_agreement(work: Work, agreement_id: int, row_version: int) -> None:
     """
     agreement = work.session.get_one(ServiceAgreement, agreement_id, populate_existing=True, with_for_update=True)
     if agreement.voided_at is not None or agreement.row_version != row_version:
-        raise Refused(STALE)
+        raise Stale
     agreement.voided_at = work.at
     agreement.row_version += 1
     work.session.flush()

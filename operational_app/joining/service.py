@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from operational_app.audit.service import Act
 from operational_app.core.row_security import ScopeSetting, set_scope
 from operational_app.core.uploads import Upload, keep
 from operational_app.identity.access import Resource
-from operational_app.identity.administration import STALE, Refused, Work, grant_role
+from operational_app.identity.administration import Refused, Work, grant_role, update_row
 from operational_app.identity.models import Account, Department, Role, RoleCode
 from operational_app.identity.sessions import roles_of
 from operational_app.joining import rules
@@ -368,20 +368,12 @@ def _only_mine(work: Work, request: JoinRequest, *states: RequestState) -> None:
 def _move(work: Work, request: JoinRequest, state: RequestState, act: JoinAct, reason: str, row_version: int) -> None:
     """Moves a request on if nobody else did meanwhile: two deciders at once, exactly one wins."""
     is_decision = state in (RequestState.APPROVED, RequestState.REJECTED)
-    values: dict[str, object] = {"state": state, "row_version": JoinRequest.row_version + 1}
+    values: dict[str, object] = {"state": state}
     if is_decision:
         values |= {"decided_at": work.at, "decided_by": work.actor.account_id}
     if act is JoinAct.RESUBMIT:
         values |= {"submitted_at": work.at, "due_on": rules.due_on(request.kind, work.at.date())}
-    moved = work.session.execute(
-        update(JoinRequest)
-        .where(JoinRequest.id == request.id, JoinRequest.row_version == row_version, JoinRequest.state == request.state)
-        .values(values)
-        .returning(JoinRequest.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    if not moved:
-        raise Refused(STALE)
+    update_row(work, JoinRequest, request.id, row_version, values, JoinRequest.state == request.state)
     work.session.refresh(request)
     _event(work, request, act, reason)
 

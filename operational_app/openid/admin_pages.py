@@ -9,8 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from operational_app.identity.access import Resource
-from operational_app.identity.admin_pages import REFUSED, Checked, Number, Text, done, notice_of, seen, work_of
-from operational_app.identity.administration import STALE, Refused
+from operational_app.identity.admin_pages import (
+    REFUSED,
+    Checked,
+    Number,
+    Text,
+    done,
+    notice_of,
+    once_more,
+    seen,
+    work_of,
+)
+from operational_app.identity.administration import Refused
 from operational_app.identity.models import UserGroup
 from operational_app.openid import administration as office
 from operational_app.openid.models import Application
@@ -89,10 +99,7 @@ def save_application(
     try:
         saved, secret = office.save_application(work, application, **given)
     except Refused as problem:
-        work.session.rollback()
-        if key and str(problem) == STALE:
-            return _application_page(request, *_as_it_is(request, key), str(problem))
-        return _application_page(request, seen(request, Application, key) if key else None, given, str(problem))
+        return once_more(request, key, problem, given, _as_it_is, _application_page)
     if secret:
         return _secret_page(request, saved, secret)
     return done(f"/applications/{saved.id}")

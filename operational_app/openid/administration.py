@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from operational_app.audit.service import Act
-from operational_app.identity.administration import STALE, Refused, Work
+from operational_app.identity.administration import Refused, Work, checked_name, update_row
 from operational_app.identity.models import UserGroup
 from operational_app.openid import rules
 from operational_app.openid.models import (
@@ -26,7 +26,6 @@ from operational_app.openid.models import (
 from operational_app.openid.provider import digest
 
 _TABLE = "identity.application"
-_LONGEST_NAME = 50
 _LONGEST_DESCRIPTION = 200
 #: Symbols of tiles: class names of Font Awesome with what they show.
 ICONS = {
@@ -60,9 +59,7 @@ def save_application(
         Refused: a field is wrong, the name is taken, stale.
     """
     back, out = _lines(redirect_uris), _lines(post_logout_redirect_uris)
-    name, home_url = " ".join(name.split()), home_url.strip()
-    if not name or len(name) > _LONGEST_NAME:
-        raise Refused(f"请填写应用名称，不超过 {_LONGEST_NAME} 个字。")
+    name, home_url = checked_name(name, "应用名称"), home_url.strip()
     if icon not in ICONS:
         raise Refused("请选择图标。")
     if not back:
@@ -86,7 +83,7 @@ def save_application(
                 work.session.add(application)
                 work.session.flush()
             else:
-                _change(work, application, row_version, values)
+                update_row(work, Application, application.id, row_version, values)
     except IntegrityError as error:
         raise Refused(f"已有名称为“{name}”的应用。") from error
     work.note(Act.APPLICATION_CHANGE, (_TABLE, application.id), fields=sorted(values), is_active=is_active)
@@ -124,11 +121,9 @@ def save_role(work: Work, application: Application, *, code: str, name: str, is_
     Raises:
         Refused: a code that cannot stand in a token, no name.
     """
-    name = " ".join(name.split())
     if problem := rules.role_code_problem(code):
         raise Refused(problem)
-    if not name or len(name) > _LONGEST_NAME:
-        raise Refused(f"请填写角色名称，不超过 {_LONGEST_NAME} 个字。")
+    name = checked_name(name, "角色名称")
     row = insert(ApplicationRole).values(application_id=application.id, code=code, name=name, is_active=is_active)
     work.session.execute(
         row.on_conflict_do_update(
@@ -173,16 +168,7 @@ def give_roles(work: Work, group: UserGroup, role_ids: Collection[int], row_vers
     Raises:
         Refused: stale.
     """
-    changed = work.session.execute(
-        update(UserGroup)
-        .where(UserGroup.id == group.id, UserGroup.row_version == row_version)
-        .values(row_version=UserGroup.row_version + 1)
-        .returning(UserGroup.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    work.session.expire_all()
-    if not changed:
-        raise Refused(STALE)
+    update_row(work, UserGroup, group.id, row_version, {})
     offered = {role.id for _, roles in offered_roles(work) for role in roles}
     # What is not offered stands on no form: it stays as it is.
     before, wanted = roles_of_group(work, group.id) & offered, set(role_ids) & offered
@@ -199,19 +185,6 @@ def give_roles(work: Work, group: UserGroup, role_ids: Collection[int], row_vers
         Act.GROUP_CHANGE, ("identity.user_group", group.id), application_roles_added=sorted(wanted - before),
         application_roles_removed=sorted(before - wanted),
     )  # fmt: skip
-
-
-def _change(work: Work, application: Application, row_version: int, values: dict[str, object]) -> None:
-    changed = work.session.execute(
-        update(Application)
-        .where(Application.id == application.id, Application.row_version == row_version)
-        .values(**values, row_version=Application.row_version + 1)
-        .returning(Application.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    work.session.expire_all()
-    if not changed:
-        raise Refused(STALE)
 
 
 def _lines(text: str) -> list[str]:

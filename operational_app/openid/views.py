@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, func, select
-from starlette.requests import Request
 
 from operational_app.identity.access import Resource
 from operational_app.openid.models import Application, ApplicationRole
@@ -44,9 +43,6 @@ class ApplicationView(ArchiveView):
             getter=lambda request, row: ("启用", "green") if row.is_active else ("已停用", "secondary"),
         ),
     )  # fmt: skip
-
-    def may_create(self, request: Request) -> bool:
-        return True
 
     def search(self, call: ListCall) -> Found:
         roles = (

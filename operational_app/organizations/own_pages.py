@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from huiyang.identifiers import PhoneStatus, normalise_phone, phone_status
 from operational_app.audit.service import Act
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, Number, Text, done, notice_of, work_of
-from operational_app.identity.administration import STALE, Refused, Work
+from operational_app.identity.administration import Refused, Work, update_row
 from operational_app.identity.models import Account, AccountRole, Role
 from operational_app.institutions.queries import permits_of
 from operational_app.organizations.models import Organization, Qualification, QualificationKind
@@ -105,15 +105,7 @@ def save_organization(
 
 
 def _save(work: Work, key: int, row_version: int, values: dict[str, object]) -> None:
-    changed = work.session.execute(
-        update(Organization)
-        .where(Organization.id == key, Organization.row_version == row_version)
-        .values(**values, row_version=Organization.row_version + 1, effective_at=work.at)
-        .returning(Organization.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    if not changed:
-        raise Refused(STALE)
+    update_row(work, Organization, key, row_version, values | {"effective_at": work.at})
     work.note(Act.ORGANIZATION_CHANGE, (_TABLE, key), fields=sorted(values))
 
 

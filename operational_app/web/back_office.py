@@ -150,8 +150,9 @@ class ArchiveView(BaseModelView):
         return self.record_address.format(id=row["id"]) if self.record_address else None
 
     def may_create(self, request: Request) -> bool:
-        """Whether the button that leads to `new_address` is shown; that page checks the right itself."""
-        return False
+        """Whether the button that leads to `new_address` is shown to those who see the list; that page checks the right
+        itself."""
+        return True
 
     def is_active(self, request: Request) -> bool:
         return False  # our menu marks its places itself

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
@@ -20,7 +20,7 @@ from huiyang.settings import BUSINESS_TIMEZONE
 from operational_app.audit.service import Act
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, Number, Text, done, notice_of, work_of
-from operational_app.identity.administration import STALE, Refused, Work
+from operational_app.identity.administration import Refused, Work, update_row
 from operational_app.identity.models import Account, Department
 from operational_app.identity.sessions import Actor
 from operational_app.organizations.models import Organization
@@ -171,9 +171,6 @@ class AnnouncementView(ArchiveView):
         column("state", "状态", "badge"),
     )
 
-    def may_create(self, request: Request) -> bool:
-        return True
-
     def search(self, call: ListCall) -> Found:
         values, at = call.filters.values, now()
         reads = select(func.count()).where(AnnouncementRead.announcement_id == Announcement.id).scalar_subquery()
@@ -312,15 +309,7 @@ def _save(
         work.session.add(found)
         work.session.flush()
     else:
-        changed = work.session.execute(
-            update(Announcement)
-            .where(Announcement.id == found.id, Announcement.row_version == row_version)
-            .values(**values, row_version=Announcement.row_version + 1)
-            .returning(Announcement.id)
-            .execution_options(synchronize_session=False)
-        ).all()
-        if not changed:
-            raise Refused(STALE)
+        update_row(work, Announcement, found.id, row_version, values)
     work.note(Act.ANNOUNCE, ("workbench.announcement", found.id))
     return found.id
 
