@@ -1,4 +1,5 @@
-"""What a demo shows beside migrated data: somebody who waits to be let in, and announcements. Safe to run again."""
+"""What a demo shows beside migrated data: somebody who waits to be let in, announcements, a user group, an application
+that is registered. Safe to run again."""
 
 from __future__ import annotations
 
@@ -11,10 +12,19 @@ from sqlalchemy.orm import Session
 from huiyang.settings import BUSINESS_TIMEZONE, Settings
 from operational_app.accounts import NEWCOMER, demo_password_hash, opened
 from operational_app.core.row_security import set_scope
-from operational_app.identity.models import Account, Department
+from operational_app.identity.models import (
+    Account,
+    Department,
+    Role,
+    RoleCode,
+    UserGroup,
+    UserGroupMember,
+    UserGroupRole,
+)
 from operational_app.identity.sessions import AS_IDENTITY
 from operational_app.joining import rules
 from operational_app.joining.models import JoinAct, JoinEvent, JoinRequest, RequestKind
+from operational_app.openid.models import Application, ApplicationRole
 from operational_app.workbench.models import Announcement, AnnouncementKind, Audience
 
 _CHIKAN = "440802000000"
@@ -30,6 +40,10 @@ def ensure_demo_records(settings: Settings) -> None:
             _ask_to_join(session, settings, at)
         if not session.scalar(select(func.count()).select_from(Announcement)):
             _announce(session, at)
+        if not session.scalar(select(func.count()).select_from(UserGroup)):
+            _make_group(session)
+        if not session.scalar(select(func.count()).select_from(Application)):
+            _register_application(session)
 
 
 def _ask_to_join(session: Session, settings: Settings, at: datetime) -> None:
@@ -58,7 +72,7 @@ def _ask_to_join(session: Session, settings: Settings, at: datetime) -> None:
 
 
 def _announce(session: Session, at: datetime) -> None:
-    author = session.scalars(select(Account.id).where(Account.username == "system.admin")).one()
+    author = _account_of(session, "system.admin")
     texts = (
         (
             AnnouncementKind.ANNOUNCEMENT, "平台启用通知",
@@ -77,3 +91,30 @@ def _announce(session: Session, at: datetime) -> None:
                 publish_from=at - timedelta(minutes=len(texts) - number),
             )
         )  # fmt: skip
+
+
+def _account_of(session: Session, username: str) -> int:
+    return session.scalars(select(Account.id).where(Account.username == username)).one()
+
+
+def _make_group(session: Session) -> None:
+    group = UserGroup(name="数据质量督查组", description="抽查数据质量的审计人员")
+    session.add(group)
+    session.flush()
+    role = session.scalars(select(Role).where(Role.code == RoleCode.AUDITOR)).one()
+    session.add(UserGroupRole(group_id=group.id, role_id=role.id, duty=role.duty))
+    member, by = _account_of(session, "auditor"), _account_of(session, "security.admin")
+    session.add(UserGroupMember(group_id=group.id, account_id=member, added_by=by))
+
+
+def _register_application(session: Session) -> None:
+    """Registered and given to nobody: there is no such site in a demo."""
+    application = Application(
+        client_id="canteen", name="长者助餐", description="长者饭堂就餐与补贴结算", icon="fa-utensils",
+        redirect_uris=["https://canteen.example/callback"], is_public=True,
+        created_by=_account_of(session, "system.admin"),
+    )  # fmt: skip
+    session.add(application)
+    session.flush()
+    for code, name in (("manager", "饭堂管理员"), ("cashier", "收银员")):
+        session.add(ApplicationRole(application_id=application.id, code=code, name=name))

@@ -171,12 +171,14 @@ def demo_installation() -> Iterator[Settings]:
     from migration.load import run_migration
     from migration.sample import write_export
     from operational_app.accounts import ensure_demo_accounts
+    from operational_app.demo import ensure_demo_records
 
     with running_server(get_settings()) as settings:
         _with_schema(settings)
         write_export(settings.legacy_export_dir, Scale.DEMO, settings.seed, None)
         run_migration(settings, settings.legacy_export_dir, None)
         ensure_demo_accounts(settings)
+        ensure_demo_records(settings)
         yield settings
 
 
