@@ -19,6 +19,8 @@ from starlette.responses import Response
 from huiyang.field_crypto import get_field_crypto
 from huiyang.secret_store import load_secrets
 from huiyang.settings import Settings, get_settings
+from operational_app.audit import pages as audit_pages
+from operational_app.audit.views import AuditView
 from operational_app.codes import pages as code_pages
 from operational_app.codes.views import CodesView
 from operational_app.elders import pages as elder_pages
@@ -71,6 +73,7 @@ ROUTERS = (
     organizations.router,
     home_service.router,
     inbox_pages.router,
+    audit_pages.router,
 )
 LISTS = (
     ElderView,
@@ -87,6 +90,7 @@ LISTS = (
     identity_views.GroupView,
     identity_views.ResourceView,
     openid_views.ApplicationView,
+    AuditView,
 )
 
 

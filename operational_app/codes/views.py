@@ -37,6 +37,7 @@ FILTERS = (
 
 class CodesView(ArchiveView):
     key = "codes"
+    names_persons = True
     menu_label = "编码管理"
     resource = Resource.CODES
     list_template = "codes/list.html"

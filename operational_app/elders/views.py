@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from operational_app.audit.service import Act, record
+from operational_app.audit.service import Act
 from operational_app.elders import search
 from operational_app.elders.models import AbilityLevel, EconomicCategory, ElderStatus, LivingArrangement, Sex
 from operational_app.identity.access import Resource
 from operational_app.web.back_office import ArchiveView, Found, ListCall, column, found_page
 from operational_app.web.counting import MOST_LISTED
-from operational_app.web.filters import DivisionFilter, NumberRangeFilter, TextFilter, code_filter
+from operational_app.web.filters import DivisionFilter, FilterValues, NumberRangeFilter, TextFilter, code_filter
 from operational_app.web.formats import division
 
 STATUS_COLOURS = {ElderStatus.ACTIVE: "green", ElderStatus.DECEASED: "secondary", ElderStatus.MOVED_AWAY: "orange"}
@@ -56,14 +56,11 @@ class ElderView(ArchiveView):
         ),
     )
 
+    def act_of_read(self, asked: FilterValues) -> Act:
+        return Act.ELDER_SEARCH if any(name in asked.values for name in _PERSONAL_TERMS) else Act.LIST_READ
+
     def search(self, call: ListCall) -> Found:
-        values = call.filters.values
-        if terms := [name for name in _PERSONAL_TERMS if name in values]:
-            record(
-                call.session, Act.ELDER_SEARCH, account_id=call.actor.account_id,
-                remote_address=call.remote_address, details={"terms": terms},
-            )  # fmt: skip
-        query = search.ElderQuery(**values)
+        query = search.ElderQuery(**call.filters.values)
         rows, total = search.find(
             call.session, query, call.actor.scope, call.services.crypto, call.today, call.skip, call.limit, MOST_LISTED
         )

@@ -79,6 +79,7 @@ def _finished_between(days: tuple[date | None, date | None]) -> list[ColumnEleme
 
 class OrderView(ArchiveView):
     key = "orders"
+    names_persons = True
     menu_label = "服务工单"
     resource = Resource.ORDERS
     record_address = "/orders/{id}"

@@ -46,6 +46,7 @@ class Resource(StrEnum):
     ROLES = "roles"  # say what a role may open
     MENU = "menu"  # names, order and links of the menu
     APPLICATIONS = "applications"  # other applications that sign in here
+    AUDIT = "audit"  # the audit trail; opens only with the duty of audit
 
 
 #: Cockpits have their own README on addresses; the overview is where everybody starts.
@@ -60,6 +61,7 @@ ADMINISTRATIVE = frozenset(
         Resource.ROLES,
         Resource.MENU,
         Resource.APPLICATIONS,
+        Resource.AUDIT,
         Resource.COCKPIT_ADMINISTRATION,
     }
 )
@@ -121,6 +123,7 @@ BUILTIN_RESOURCES = (
     _page(Resource.ROLES, "角色配置", "角色可以打开哪些资源", "/roles/list", "fa-user-shield"),
     _page(Resource.MENU, "资源配置", "菜单名称、顺序、显示与外部链接", "/resources/list", "fa-list-check"),
     _page(Resource.APPLICATIONS, "应用管理", "登记单点登录的第三方应用及其角色", "/applications/list", "fa-plug"),
+    _page(Resource.AUDIT, "审计日志", "谁在何时何地做了什么、结果如何，只增不改", "/audit/list", "fa-fingerprint"),
     _action(Resource.ELDER_NUMBERS, "查看老人完整证件号、电话、住址", "每次查看记入审计日志"),
     _action(Resource.ELDER_HEALTH, "查看老人健康信息", "病史、能力评估、体征"),
     _action(Resource.INSTITUTION_CHANGES, "办理本机构业务", "入住、退住、床位、合同、人员与机构信息，只限所在机构"),
@@ -169,7 +172,7 @@ BUILTIN_ROLES = (
         frozenset({Resource.ACCOUNTS, Resource.ROLE_GRANTS, Resource.GROUPS, Resource.ROLES}),
         Duty.SECURITY,
     ),
-    BuiltinRole(RoleCode.AUDIT_ADMINISTRATOR, frozenset(), Duty.AUDIT),
+    BuiltinRole(RoleCode.AUDIT_ADMINISTRATOR, frozenset({Resource.AUDIT}), Duty.AUDIT),
     BuiltinRole(RoleCode.LEADER, frozenset({Resource.COCKPITS, Resource.QUALITY, *_ARCHIVES})),
     BuiltinRole(
         RoleCode.DATA_STAFF,

@@ -88,6 +88,7 @@ def _page(call: ListCall, statement: Select[Any]) -> tuple[list[Any], int | None
 
 class AccountView(ArchiveView):
     key = "accounts"
+    names_persons = True
     menu_label = "账号管理"
     resource = Resource.ACCOUNTS
     record_address = "/accounts/{id}"

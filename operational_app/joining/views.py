@@ -50,6 +50,7 @@ def _badge(request: Request, row: JoinRow) -> tuple[str, str]:
 
 class JoinView(ArchiveView):
     key = "joining"
+    names_persons = True
     menu_label = "办理清单"
     resource = Resource.JOIN_APPROVALS
     record_address = "/joining/{id}"

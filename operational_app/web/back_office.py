@@ -26,12 +26,13 @@ from starlette_admin.routing import route
 from starlette_admin.views import BaseModelView
 
 from huiyang.settings import BUSINESS_TIMEZONE
+from operational_app.audit.service import Act, record
 from operational_app.identity.access import Resource
 from operational_app.identity.sessions import Actor
 from operational_app.web.counting import MOST_LISTED
 from operational_app.web.database import ScopedSession
 from operational_app.web.errors import on_failure, on_http_error
-from operational_app.web.filters import Filter, FilterValues, query_of, read_filters
+from operational_app.web.filters import Filter, FilterValues, personal_names, query_of, read_filters
 from operational_app.web.look import TEMPLATE_FOLDERS, dress_environment
 from operational_app.web.services import Services, actor, remote_address, services, session, today
 
@@ -114,6 +115,18 @@ def column(
     )
 
 
+def shown_filters(filters: Sequence[Filter], asked: FilterValues) -> dict[str, object]:
+    """What the audit trail says of a search: which personal terms were used, and the other conditions as they are."""
+    personal = personal_names(filters)
+    plain = {
+        name: list(map(str, value)) if isinstance(value, tuple) else str(value)
+        for name, value in asked.values.items()
+        if name not in personal
+    }
+    terms = sorted(name for name in asked.values if name in personal)
+    return ({"terms": terms} if terms else {}) | ({"filters": plain} if plain else {})
+
+
 class ArchiveView(BaseModelView):
     """A list of one area's records. The area gives columns, filters and `search`; editing is shut until it opens it."""
 
@@ -127,6 +140,8 @@ class ArchiveView(BaseModelView):
     new_address: ClassVar[str | None] = None
     new_label: ClassVar[str] = ""
     empty_text: ClassVar[str] = "没有符合条件的记录"
+    #: Its rows name people: that it was read is recorded, with its conditions.
+    names_persons: ClassVar[bool] = False
 
     pk_attr = "id"
     list_template = "archive_list.html"
@@ -145,6 +160,21 @@ class ArchiveView(BaseModelView):
     def search(self, call: ListCall) -> Found:
         """Finds one page. Runs in a thread; must not be called with unset rights."""
         raise NotImplementedError
+
+    def act_of_read(self, asked: FilterValues) -> Act | None:
+        """What the audit trail calls the reading of this list; None where it names nobody."""
+        return Act.LIST_READ if self.names_persons else None
+
+    def _search_and_record(self, call: ListCall) -> Found:
+        found = self.search(call)
+        if act := self.act_of_read(call.filters):
+            record(
+                call.session, act, account_id=call.actor.account_id, remote_address=call.remote_address,
+                details={"list": self.key, "rows": len(found.rows), "found": found.total}
+                | ({"skip": call.skip} if call.skip else {})
+                | shown_filters(self.list_filters, call.filters),
+            )  # fmt: skip
+        return found
 
     def record_url(self, row: dict[str, Any]) -> str | None:
         return self.record_address.format(id=row["id"]) if self.record_address else None
@@ -195,7 +225,7 @@ class ArchiveView(BaseModelView):
             services(request), session(request), actor(request), asked, skip, limit, sorts or (), today(),
             remote_address(request),
         )  # fmt: skip
-        found = Found((), 0) if asked.errors else await run_sync(self.search, call)
+        found = Found((), 0) if asked.errors else await run_sync(self._search_and_record, call)
         request.state.found = found
         return found.rows
 

@@ -191,7 +191,7 @@ def parse_filters(filters: Sequence[Filter], given: Mapping[str, str]) -> Filter
 
 def read_filters(filters: Sequence[Filter], request: Request) -> FilterValues:
     """What the address of a list says, the sealed terms included."""
-    given = {name: value for name, value in request.query_params.items() if name not in _personal_names(filters)}
+    given = {name: value for name, value in request.query_params.items() if name not in personal_names(filters)}
     sealed = request.query_params.get(SEALED_PARAMETER)
     terms = services(request).seal.open(sealed, actor(request).session_id) if sealed else {}
     found = parse_filters(filters, given | (terms or {}))
@@ -202,7 +202,7 @@ def read_filters(filters: Sequence[Filter], request: Request) -> FilterValues:
 
 def query_of(filters: Sequence[Filter], given: Mapping[str, str], request: Request) -> dict[str, str]:
     """Query parameters of the list for a posted form: personal terms sealed, the rest plain."""
-    personal = _personal_names(filters)
+    personal = personal_names(filters)
     filled = {name: given[name].strip() for f in filters for name in f.names() if given.get(name, "").strip()}
     query = {name: value for name, value in filled.items() if name not in personal}
     terms = {name: value for name, value in filled.items() if name in personal}
@@ -211,7 +211,7 @@ def query_of(filters: Sequence[Filter], given: Mapping[str, str], request: Reque
     return query
 
 
-def _personal_names(filters: Sequence[Filter]) -> set[str]:
+def personal_names(filters: Sequence[Filter]) -> set[str]:
     return {f.name for f in filters if isinstance(f, TextFilter) and f.is_personal}
 
 

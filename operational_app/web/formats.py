@@ -55,6 +55,11 @@ def minute(value: datetime | None) -> str:
     return NOTHING if value is None else value.astimezone(BUSINESS_TIMEZONE).strftime("%Y-%m-%d %H:%M")
 
 
+def second(value: datetime | None) -> str:
+    """Date and time in Zhanjiang to the second: 2026-10-31 08:05:09."""
+    return NOTHING if value is None else value.astimezone(BUSINESS_TIMEZONE).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def yes_no(value: bool | None) -> str:
     return NOTHING if value is None else "是" if value else "否"
 

@@ -50,6 +50,7 @@ def dress_environment(environment: Environment) -> None:
         day=formats.day,
         division=formats.division,
         minute=formats.minute,
+        second=formats.second,
         yes_no=formats.yes_no,
         or_dash=formats.text,
         browser=formats.browser,

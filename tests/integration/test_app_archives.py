@@ -141,7 +141,7 @@ class TestSearch:
     def test_a_search_for_a_person_is_recorded_without_what_was_typed(self, staff, records, people):
         listed(staff, name="亓官丽")
         event = records.audited(action="elder_search")[-1]
-        assert event["details"] == {"terms": ["name"]}
+        assert event["details"]["terms"] == ["name"] and "亓官丽" not in str(event["details"])
 
     def test_pages_follow_one_another_without_gap_or_repetition(self, installation, records, people):
         wanted = [records.elder(f"兀{letter}", CHIKAN) for letter in "甲乙丙丁戊己庚"]
