@@ -17,7 +17,7 @@ from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, Number, Text, done, notice_of, work_of
 from operational_app.identity.administration import Refused, Work
 from operational_app.identity.models import Account, Duty, SignInSession
-from operational_app.identity.sessions import AS_IDENTITY, UNLOCKED, count_attempt
+from operational_app.identity.sessions import AS_IDENTITY, UNLOCKED, count_attempt, record_lock
 from operational_app.web.formats import mask_id_number, mask_phone
 from operational_app.web.gate import OWN_PASSWORD_PATH, SECOND_FACTOR_PATH
 from operational_app.web.rights import pages_of
@@ -157,13 +157,16 @@ def remove_second_factor(request: Request, code: Text = "") -> Response:
     """
     work = work_of(request)
     with services(request).database.transaction(AS_IDENTITY) as counting:
-        may_try = count_attempt(counting, work.actor.username, work.at) is not None
+        attempt = count_attempt(counting, work.actor.username, work.at)
+        may_try = attempt is not None
     account = work.session.get_one(Account, work.actor.account_id)
     if not (may_try and second_factor.accept(work.session, services(request).crypto, account, code, work.at)):
         record(
             work.session, Act.SECOND_FACTOR, account_id=account.id, remote_address=work.remote_address,
             target=(_TABLE, account.id), outcome=Outcome.FAILURE, details={"bound": True, "locked": not may_try},
         )  # fmt: skip
+        if attempt is not None and attempt.locks:
+            record_lock(work.session, attempt, work.remote_address)
         return _second_factor_page(
             request, "验证码不正确。" if may_try else "错误次数过多，账号已锁定，请 15 分钟后再试。"
         )

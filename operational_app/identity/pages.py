@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from huiyang.settings import COCKPIT_PATH, DAGSTER_PATH
+from operational_app.audit.service import Act, record
 from operational_app.identity import administration, sessions
 from operational_app.identity.access import Resource
 from operational_app.identity.sessions import LASTS_FOR, LOCKED_FOR, MAX_FAILURES
@@ -22,6 +23,7 @@ from operational_app.web.gate import (
     SIGN_OUT_PATH,
     forwarded_path,
     is_navigation,
+    plain_path,
     safe_target,
     sign_in_address,
 )
@@ -144,6 +146,11 @@ def check(request: Request) -> Response:
     resource = next((right for prefix, right in _APPLICATIONS.items() if f"{path}/".startswith(f"{prefix}/")), None)
     if resource is None or not actor.may(resource):
         return error_page(request, 403)
+    if is_navigation(request):  # the pages' own requests are too many, and say no more
+        record(
+            session(request), Act.APPLICATION_OPEN, account_id=actor.account_id, remote_address=remote_address(request),
+            details={"path": plain_path(path)},
+        )  # fmt: skip
     rights = [right for right in _RIGHTS_ELSEWHERE if actor.may(right)]
     return Response(status_code=204, headers={"X-Huiyang-User": actor.username, "X-Huiyang-Roles": ",".join(rights)})
 

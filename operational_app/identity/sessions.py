@@ -40,6 +40,7 @@ from operational_app.identity.passwords import hash_password, needs_rehash, veri
 from operational_app.identity.scope import scope_label, scope_of
 from operational_app.organizations.models import Organization
 from operational_app.web.database import AppDatabase
+from operational_app.web.formats import minute
 
 MAX_FAILURES = 5
 LOCKED_FOR = timedelta(minutes=15)
@@ -122,7 +123,31 @@ def find_actor(session: Session, token: str, now: datetime, *, in_use: bool = Tr
         session: under AS_IDENTITY.
         in_use: the request is a person's doing, so that the idle time starts anew; false for a page's own polling.
     """
-    return _find_actor(session, SignInSession.token_sha256 == _digest(token), now, in_use=in_use)
+    is_its = SignInSession.token_sha256 == _digest(token)
+    actor = _find_actor(session, is_its, now, in_use=in_use)
+    if actor is None:
+        _expire(session, is_its, now)
+    return actor
+
+
+def _expire(session: Session, which: ColumnElement[bool], now: datetime) -> None:
+    """Ends those of the sessions that were idle for too long or are too old, each with an event of its own.
+
+    Nobody watches for the moment: it is noted when the browser, or the same person, comes again.
+    """
+    end = func.least(SignInSession.last_seen_at + IDLE_FOR, SignInSession.started_at + LASTS_FOR)
+    ended = session.execute(
+        update(SignInSession)
+        .where(which, SignInSession.ended_at.is_(None), end <= now)
+        .values(ended_at=end)
+        .returning(SignInSession.id, SignInSession.account_id, SignInSession.ended_at)
+        .execution_options(synchronize_session=False)
+    )
+    for key, account_id, at in ended.all():
+        record(
+            session, Act.SESSION_EXPIRE, account_id=account_id, remote_address=None,
+            target=("identity.sign_in_session", key), details={"ended": f"{minute(at)}"},
+        )  # fmt: skip
 
 
 def find_actor_of_session(session: Session, session_id: int, now: datetime) -> Actor | None:
@@ -258,6 +283,8 @@ def sign_in(
                 session, Act.SIGN_IN, account_id=account_id, remote_address=remote_address, outcome=Outcome.FAILURE,
                 details={"locked": attempt is None and account_id is not None},
             )  # fmt: skip
+            if attempt is not None and attempt.locks:
+                record_lock(session, attempt, remote_address)
             return None
         values: dict[str, object] = dict(UNLOCKED)
         if needs_rehash(attempt.password_hash):
@@ -278,6 +305,7 @@ def start_session(
     Returns:
         The session's token, for the cookie.
     """
+    _expire(session, SignInSession.account_id == account_id, now)
     token = secrets.token_urlsafe(32)
     browser = browser[:_LONGEST_BROWSER] if browser else None
     session.add(
@@ -323,8 +351,22 @@ def _second_factor_is_right(
 
 @dataclass(frozen=True)
 class Attempt:
+    """
+    Attributes:
+        locks: the account is locked unless this attempt succeeds.
+    """
+
     account_id: int
     password_hash: str
+    locks: bool
+
+
+def record_lock(session: Session, attempt: Attempt, remote_address: str | None) -> None:
+    """Notes that a failed attempt locked the account."""
+    record(
+        session, Act.ACCOUNT_LOCK, account_id=attempt.account_id, remote_address=remote_address,
+        target=("identity.account", attempt.account_id), details={"minutes": LOCKED_FOR // timedelta(minutes=1)},
+    )  # fmt: skip
 
 
 def count_attempt(session: Session, username: str, now: datetime) -> Attempt | None:
@@ -345,7 +387,7 @@ def count_attempt(session: Session, username: str, now: datetime) -> Attempt | N
             failed_sign_ins=failures,
             locked_until=case((failures >= MAX_FAILURES, now + LOCKED_FOR), else_=None),
         )
-        .returning(Account.id, Account.password_hash)
+        .returning(Account.id, Account.password_hash, Account.locked_until.is_not(None))
         .execution_options(synchronize_session=False)
     ).one_or_none()
     return Attempt(*row) if row else None

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from operational_app.audit.service import Act
 from operational_app.codes.models import SubjectKind
 from operational_app.codes.pages import card_of
 from operational_app.identity.access import Resource
@@ -43,9 +44,11 @@ _MOVES = {
 
 def _board_page(request: Request, key: int, error: str = "") -> Response:
     institution, organization = institution_seen(request, key)
+    loaded = load_board(session(request), key)
+    work_of(request).note(Act.LIST_READ, ("institutions.institution", key), list="beds")
     return page(
         request, "institutions/board.html", REFUSED if error else 200, title="床位图", key=key,
-        organization=organization, board=load_board(session(request), key), statuses=list(BedStatus),
+        organization=organization, board=loaded, statuses=list(BedStatus),
         shown=_STATUSES.get(request.query_params.get("state", "")), may_change=may_change(request, institution),
         error=error, notice=notice_of(request),
     )  # fmt: skip
@@ -70,6 +73,8 @@ def _bed_page(request: Request, key: int, bed_id: int, error: str = "") -> Respo
         select(Residency).where(Residency.bed_id == bed.id, Residency.discharged_on.is_(None))
     ).one_or_none()
     has_resident = stay is not None
+    if stay is not None:
+        work_of(request).note(Act.ELDER_READ, ("elders.elder", stay.elder_id), on="bed")
     return page(
         request, "institutions/bed.html", REFUSED if error else 200, title=place_of(work, bed.id), key=key,
         organization=organization, bed=bed, stay=stay,

@@ -67,6 +67,10 @@ def residents_page(request: Request, key: int) -> Response:
     counts = {
         name: len(everybody) if name == "all" else sum(_is_shown(row, name) for row in everybody) for name in _SHOWN
     }
+    work_of(request).note(
+        Act.LIST_READ, ("institutions.institution", key), list="residents", rows=counts.get(wanted, len(everybody)),
+        filters={"show": wanted if wanted in _SHOWN else "all"},
+    )  # fmt: skip
     return page(
         request, "institutions/residents.html", title="入住老人", key=key, organization=organization,
         rows=[row for row in everybody if _is_shown(row, wanted)], shown=wanted if wanted in _SHOWN else "all",

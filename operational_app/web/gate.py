@@ -9,6 +9,7 @@ no browser, so neither session nor form counts there, and what they may know dep
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
@@ -72,6 +73,9 @@ _WITHOUT_FORM = MACHINE_PATHS | {CHECK_PATH, AUTHORIZE_PATH, UPSTREAM_PATH}
 #: Where somebody with a one-time password may go.
 _OPEN_BEFORE_OWN_PASSWORD = frozenset({OWN_PASSWORD_PATH, SIGN_OUT_PATH, ICON_PATH, UNREAD_PATH})
 _OPEN_BEFORE_SECOND_FACTOR = _OPEN_BEFORE_OWN_PASSWORD | {SECOND_FACTOR_PATH}
+#: Answers to somebody signed in that the audit trail keeps: no right; not there or out of scope; against a rule.
+_REFUSALS = {403: Outcome.DENIED, 404: Outcome.FAILURE, 422: Outcome.FAILURE}
+_PLAIN_PART = re.compile(r"([a-z][a-z0-9_.-]{0,39}|\d{1,9})?")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Forms are short; one with files (their own limit: core.uploads) may hold a handful of papers.
 _LARGEST_FORM_BYTES = 1_000_000
@@ -158,6 +162,8 @@ class _Passage:
                     return
                 self._receive = _replay(body, self._receive)
             elif not await self._form_is_ours():
+                if actor:
+                    await run_sync(self._record_refusal, actor, 403)
                 await self._answer(self._refuse(request))
                 return
         session = self._services.database.session(actor.scope if actor else ScopeSetting())
@@ -171,8 +177,8 @@ class _Passage:
                     await run_sync(session.commit)
                 else:
                     await run_sync(session.rollback)
-                    if message["status"] == 403 and actor:
-                        await run_sync(self._record_denial, actor)
+                    if actor and message["status"] in _REFUSALS and self._is_worth_noting(message["status"]):
+                        await run_sync(self._record_refusal, actor, message["status"])
                 started = True
                 self._dress(message)
             await self._send(message)
@@ -221,11 +227,17 @@ class _Passage:
                 return None
         return bytes(body)
 
-    def _record_denial(self, actor: Actor) -> None:
+    def _is_worth_noting(self, status: int) -> bool:
+        """A record that is not there may be another's; a page that is not there was mistyped."""
+        return status != 404 or any(part.isdigit() for part in self._request.url.path.split("/"))
+
+    def _record_refusal(self, actor: Actor, status: int) -> None:
+        """What a page was refused with was rolled back with it; this stays."""
         with self._services.database.transaction() as session:
             record(
                 session, Act.ACCESS, account_id=actor.account_id, remote_address=remote_address(self._request),
-                outcome=Outcome.DENIED, details={"path": self._request.url.path, "method": self._request.method},
+                outcome=_REFUSALS[status],
+                details={"path": plain_path(self._request.url.path), "method": self._request.method, "status": status},
             )  # fmt: skip
 
     async def _answer(self, response: Response) -> None:
@@ -244,6 +256,11 @@ class _Passage:
             cookie = Response()
             cookie.set_cookie(FORM_COOKIE, self._form_cookie, secure=True, httponly=True, samesite="strict", path="/")
             headers.append("set-cookie", cookie.headers["set-cookie"])
+
+
+def plain_path(path: str) -> str:
+    """A path for the audit trail: page names and keys of records; whatever else was typed may be anything."""
+    return "/".join(part if _PLAIN_PART.fullmatch(part) else "…" for part in path.split("/"))
 
 
 def is_navigation(request: Request) -> bool:

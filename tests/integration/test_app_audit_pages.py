@@ -13,8 +13,9 @@ from operational_app.audit.heads import HeadFile
 from operational_app.audit.sealing import Sealer, sealer_connection
 from operational_app.audit.service import Act
 from operational_app.identity.models import RoleCode
+from operational_app.identity.sessions import IDLE_FOR, MAX_FAILURES
 from operational_app.main import create_app
-from tests.app_sample import CHIKAN, Browser, Records, signed_in, unique
+from tests.app_sample import CHIKAN, Browser, Records, id_number, signed_in, unique
 
 pytestmark = pytest.mark.any_postgres
 CITY = "440800000000"
@@ -243,3 +244,83 @@ class TestWhatIsRecorded:
         staff.get("/codes/list")
         lists = [event["details"]["list"] for event in records.audited(account_id=account, action="list_read")[-2:]]
         assert lists == ["orders", "codes"]
+
+    def test_a_lock_out_is_an_event_of_its_own(self, app, records):
+        name = records.account(RoleCode.LEADER, division_code=CITY)
+        for _ in range(MAX_FAILURES):
+            assert Browser.of(app).sign_in(name, "wrong").status_code == 401
+        assert Browser.of(app).sign_in(name).status_code == 401
+        acts = [event["action"] for event in records.audited(account_id=key_of(records, name))]
+        assert acts == ["sign_in"] * MAX_FAILURES + ["account_lock", "sign_in"]
+
+    def test_an_idle_session_ends_with_an_event(self, app, records):
+        name = records.account(RoleCode.LEADER, division_code=CITY)
+        account = key_of(records, name)
+        for comes_again in (
+            lambda browser: browser.get("/elders/list"), lambda _: signed_in(app, name),
+        ):  # fmt: skip
+            browser = signed_in(app, name)
+            with connect(Login.LOADER, records.settings) as loader:
+                loader.execute(
+                    "update identity.sign_in_session set last_seen_at = now() - %s where account_id = %s"
+                    " and ended_at is null",
+                    [IDLE_FOR, account],
+                )
+            comes_again(browser)
+            browser.get("/elders/list")
+        ended = records.audited(account_id=account, action="session_expire")
+        assert len(ended) == 2 == len({event["target_id"] for event in ended})
+
+    def test_refusals_of_pages_and_forms_are_recorded(self, app, records, staff, staff_name):
+        account = key_of(records, staff_name)
+        before = len(records.audited(account_id=account))
+        staff.get("/elders/999999999")
+        staff.get("/no-such-page")
+        staff.client.post("/me", data={"csrftoken": "wrong"})
+        staff.post("/me", {"row_version": "1", "display_name": ""}, form_on="/me")
+        events = records.audited(account_id=account)[before:]
+        assert [(event["outcome"], event["details"]["status"], event["details"]["path"]) for event in events] == [
+            ("failure", 404, "/elders/999999999"), ("denied", 403, "/me"), ("failure", 422, "/me"),
+        ]  # fmt: skip
+
+    def test_opening_a_cockpit_is_one_event_whatever_its_page_asks_for(self, app, records):
+        name = records.account(RoleCode.LEADER, division_code=CITY)
+        browser, uri = signed_in(app, name), "/cockpits/superset/dashboard/overview/?a=1"
+        script = {"x-forwarded-uri": "/cockpits/api/v1/chart/data", "sec-fetch-mode": "cors"}
+        for headers in ({"x-forwarded-uri": uri, "sec-fetch-mode": "navigate"}, script, script):
+            assert browser.get("/auth/check", headers=headers).status_code == 204
+        events = records.audited(account_id=key_of(records, name), action="application_open")
+        assert [event["details"] for event in events] == [{"path": "/cockpits/superset/dashboard/overview/"}]
+
+    def test_residents_and_beds_of_an_institution(self, app, records, staff, staff_name):
+        house, _ = records.institution(unique("安康养老院"), CHIKAN)
+        for page in ("residents", "beds"):
+            assert staff.get(f"/institutions/{house}/{page}").status_code == 200
+        events = records.audited(account_id=key_of(records, staff_name), target_id=house, action="list_read")
+        assert [event["details"]["list"] for event in events] == ["residents", "beds"]
+
+    def test_an_act_whose_recording_fails_does_not_happen(self, app, records, staff):
+        """The trail and the act stand or fall together."""
+        from huiyang.server import admin_connect
+
+        elder = records.elder(f"令狐{unique()}", CHIKAN)
+        with admin_connect(records.settings, "app") as admin:
+            admin.execute("revoke insert (action) on audit.audit_event from huiyang_app")
+            try:
+                assert staff.get(f"/elders/{elder}").status_code == 500
+            finally:
+                admin.execute("grant insert (action) on audit.audit_event to huiyang_app")
+        assert staff.get(f"/elders/{elder}").status_code == 200
+
+    def test_no_name_and_no_number_stands_in_the_trail(self, app, records, staff, staff_name):
+        name, number = f"慕容{unique()}", id_number()
+        elder = records.elder(name, CHIKAN, id_number=number, phone="13800138000")
+        for form in ({"name": name}, {"id_number": number}, {"phone": "13800138000"}):
+            staff.get(staff.post("/elders/search", form, form_on="/elders/list").headers["location"])
+        staff.get(f"/elders/{elder}")
+        staff.post(f"/elders/{elder}/reveal", form_on=f"/elders/{elder}")
+        staff.get(f"/c/{number}")
+        text = str(records.audited(account_id=key_of(records, staff_name)))
+        assert "elder_reveal" in text
+        for personal in (name, number, "13800138000"):
+            assert personal not in text
