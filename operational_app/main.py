@@ -23,6 +23,7 @@ from operational_app.audit import pages as audit_pages
 from operational_app.audit.views import AuditView
 from operational_app.codes import pages as code_pages
 from operational_app.codes.views import CodesView
+from operational_app.collection import pages as collection_pages
 from operational_app.elders import pages as elder_pages
 from operational_app.elders.views import ElderView
 from operational_app.facilities import views as facilities
@@ -67,6 +68,7 @@ ROUTERS = (
     workbench_pages.router,
     elder_pages.router,
     institution_pages.router,
+    collection_pages.router,
     code_pages.scans,
     code_pages.router,
     facilities.router,

@@ -3,6 +3,7 @@
 from operational_app.assessments import models as assessments
 from operational_app.audit import models as audit
 from operational_app.codes import models as codes
+from operational_app.collection import models as collection
 from operational_app.devices import models as devices
 from operational_app.elders import models as elders
 from operational_app.facilities import models as facilities
@@ -20,6 +21,7 @@ from operational_app.workbench import models as workbench
 from operational_app.workforce import models as workforce
 
 __all__ = [
-    "assessments", "audit", "codes", "devices", "elders", "facilities", "family_beds", "health", "home_service",
-    "identity", "inbox", "institutions", "joining", "openid", "organizations", "reference", "workbench", "workforce",
+    "assessments", "audit", "codes", "collection", "devices", "elders", "facilities", "family_beds", "health",
+    "home_service", "identity", "inbox", "institutions", "joining", "openid", "organizations", "reference",
+    "workbench", "workforce",
 ]  # fmt: skip

@@ -185,3 +185,14 @@ def campaigns_seen(session: Session) -> list[Campaign]:
     """Newest first."""
     statement = select(Campaign).order_by(Campaign.state.desc(), Campaign.due_on.desc(), Campaign.id.desc())
     return list(session.scalars(statement.limit(200)))
+
+
+def subjects_of(session: Session, campaign_id: int) -> list[SubjectKind]:
+    """Kinds of subjects that the user sees in a campaign."""
+    institutions, facilities = session.execute(
+        select(func.count(Filing.institution_id), func.count(Filing.facility_id)).where(
+            Filing.campaign_id == campaign_id
+        )
+    ).one()
+    counts = {SubjectKind.INSTITUTION: institutions, SubjectKind.FACILITY: facilities}
+    return [subject for subject, count in counts.items() if count]

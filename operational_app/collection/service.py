@@ -266,7 +266,7 @@ def close(work: Work, campaign: Campaign, reason: str, row_version: int) -> None
     counts = dict(
         work.session.execute(
             select(Filing.state, func.count()).where(Filing.campaign_id == campaign.id).group_by(Filing.state)
-        ).all()  # type: ignore[arg-type]
+        ).all()
     )
     if waiting := counts.get(FilingState.SUBMITTED):
         raise Refused(f"还有 {waiting} 份待审核，请先审核。")
@@ -449,6 +449,47 @@ def save_figure(work: Work, filing_id: int, change: Change) -> Filing:
     return filing
 
 
+def save_form(
+    work: Work, filing_id: int, given: Mapping[str, str], remarks: Mapping[str, str], seen: Mapping[str, str]
+) -> None:
+    """Saves a whole form that was posted at once, for a browser without our script and before each act.
+
+    What a field was prefilled with from the last period is no word of this period until somebody confirms it.
+
+    Raises:
+        Refused: some text is no value, or somebody else changed a figure in between; then nothing is saved.
+    """
+    filing, form = _editable(work, filing_id)
+    _, before = previous_figures(work.session, [filing])[filing.id]
+    values, wrong = {}, []
+    for field in form.fields:
+        if field.code not in given:
+            continue
+        try:
+            value = rules.parse(field, given[field.code])
+        except rules.NotAValue as problem:
+            wrong.append(f"{field.label}：{problem}")
+            continue
+        stored, was = filing.figures.get(field.code, ""), seen.get(field.code, "")
+        is_prefill = not was and value == before.get(field.code, "")
+        if value in (stored, was) or is_prefill:
+            continue
+        if was != stored:
+            name = editor_name(work.session, filing)
+            wrong.append(f"{field.label}：刚被{name}改为“{rules.shown(field, stored) or '空'}”，请核对后再改")
+        values[field.code] = value
+    if wrong:
+        raise Refused("没有保存。" + "；".join(wrong) + "。")
+    told = {code: " ".join(text.split()) for code, text in remarks.items() if code in form.by_code}
+    if any(len(text) > rules.LONGEST_REMARK for text in told.values()):
+        raise Refused(f"说明不能超过 {rules.LONGEST_REMARK} 个字。")
+    merged = {code: text for code, text in {**filing.remarks, **told}.items() if text}
+    if values or merged != filing.remarks:
+        _put(filing, values, ValueSource.TYPED)
+        filing.remarks = merged
+        _edited(work, filing)
+
+
 def editor_name(session: Session, filing: Filing) -> str:
     """Who changed it last, if that account is in sight."""
     name = session.scalar(select(Account.display_name).where(Account.id == filing.edited_by))
@@ -477,8 +518,8 @@ def save_remark(work: Work, filing_id: int, code: str, text: str) -> Filing:
     return filing
 
 
-def confirm_unchanged(work: Work, filing_id: int, group: str | None) -> int:
-    """无变化: takes the last period's figures where this period has no word yet, in a group or in the whole filing.
+def confirm_unchanged(work: Work, filing_id: int, codes: Collection[str] | None = None) -> int:
+    """无变化: takes the last period's figures where this period has no word yet, of some fields or of all.
 
     Raises:
         Refused: there is no last period, or nothing waits; or the filing cannot be changed.
@@ -487,8 +528,10 @@ def confirm_unchanged(work: Work, filing_id: int, group: str | None) -> int:
     _, before = previous_figures(work.session, [filing])[filing.id]
     if not before:
         raise Refused("没有上期数据，请逐项填写。")
-    fields = form.fields if group is None else form.groups.get(group, [])
-    values = {f.code: before[f.code] for f in fields if f.code in before and f.code not in filing.figures}
+    wanted = form.by_code if codes is None else codes
+    values = {
+        code: before[code] for code in form.by_code if code in wanted and code in before and code not in filing.figures
+    }
     if not values:
         raise Refused("没有待确认的上期数据。")
     _put(filing, values, ValueSource.CARRIED)

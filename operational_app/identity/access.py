@@ -35,6 +35,10 @@ class Resource(StrEnum):
     QUALITY_REPORTS = "quality_reports"
     CODES = "codes"  # see and print codes of institutions, beds and elders
     CODE_CHANGES = "code_changes"  # issue, replace and revoke them
+    COLLECTION = "collection"  # campaigns of data collection, and the own filings
+    COLLECTION_FILLING = "collection_filling"
+    COLLECTION_CHECKING = "collection_checking"  # accept filings or send them back
+    COLLECTION_CAMPAIGNS = "collection_campaigns"  # open, extend and close campaigns
     JOIN_APPROVALS = "join_approvals"
     OWN_ORGANIZATION = "own_organization"
     ANNOUNCEMENTS = "announcements"  # write and publish them; everybody reads
@@ -107,6 +111,7 @@ BUILTIN_RESOURCES = (
     _page(Resource.PROVIDERS, "服务商", "运营商、服务商、家床服务商、评估机构", "/providers/list", "fa-handshake"),
     _page(Resource.ORDERS, "服务工单", "上门服务工单与存疑", "/orders/list", "fa-clipboard-list"),
     _page(Resource.CODES, "编码管理", "机构码、床位码、长者码的赋码、补发、吊销与打印", "/codes/list", "fa-qrcode"),
+    _page(Resource.COLLECTION, "数据采集", "半年基础数据、月度运营数据的填报与审核", "/collection", "fa-list-ol"),
     _page(Resource.QUALITY, "数据质量", "数据刷新的完整率、错误率与整改清单", "/quality", "fa-clipboard-check"),
     _application(
         Resource.COCKPITS, "总览驾驶舱", "全市养老数据总览，在地图上看各县（市、区）", OVERVIEW_COCKPIT, "fa-chart-line"
@@ -127,6 +132,9 @@ BUILTIN_RESOURCES = (
     _action(Resource.ELDER_NUMBERS, "查看老人完整证件号、电话、住址", "每次查看记入审计日志"),
     _action(Resource.ELDER_HEALTH, "查看老人健康信息", "病史、能力评估、体征"),
     _action(Resource.INSTITUTION_CHANGES, "办理本机构业务", "入住、退住、床位、合同、人员与机构信息，只限所在机构"),
+    _action(Resource.COLLECTION_FILLING, "填报采集数据", "本单位的；政府人员可为辖区内的单位代填"),
+    _action(Resource.COLLECTION_CHECKING, "审核采集数据", "通过或退回；不能审核自己提交的"),
+    _action(Resource.COLLECTION_CAMPAIGNS, "发起采集任务", "发起、延期和结束，只限本部门管辖的市、县（市、区）"),
     _action(Resource.QUALITY_REPORTS, "下载质量报告", "HTML、PDF 与 Excel"),
     _action(Resource.CODE_CHANGES, "赋码、补发、吊销编码", "补发后原编码立即失效"),
     _action(Resource.ACCOUNT_CHANGES, "新增、停用账号和重置密码", "不能改动权限比自己大的账号"),
@@ -147,6 +155,8 @@ _ARCHIVES = {Resource.ELDERS, Resource.INSTITUTIONS, Resource.FACILITIES, Resour
 _PERSON = {Resource.ELDER_NUMBERS, Resource.ELDER_HEALTH}
 _CODES = {Resource.CODES, Resource.CODE_CHANGES}
 _PEOPLE = {Resource.ACCOUNTS, Resource.ACCOUNT_CHANGES, Resource.ROLE_GRANTS, Resource.JOIN_APPROVALS}
+_COLLECTION = {Resource.COLLECTION, Resource.COLLECTION_FILLING}
+_COLLECTION_OFFICE = {*_COLLECTION, Resource.COLLECTION_CHECKING, Resource.COLLECTION_CAMPAIGNS}
 _PROVIDER = {Resource.ELDERS, Resource.ELDER_NUMBERS, Resource.ORDERS}
 
 BUILTIN_ROLES = (
@@ -173,7 +183,7 @@ BUILTIN_ROLES = (
         Duty.SECURITY,
     ),
     BuiltinRole(RoleCode.AUDIT_ADMINISTRATOR, frozenset({Resource.AUDIT}), Duty.AUDIT),
-    BuiltinRole(RoleCode.LEADER, frozenset({Resource.COCKPITS, Resource.QUALITY, *_ARCHIVES})),
+    BuiltinRole(RoleCode.LEADER, frozenset({Resource.COCKPITS, Resource.QUALITY, Resource.COLLECTION, *_ARCHIVES})),
     BuiltinRole(
         RoleCode.DATA_STAFF,
         frozenset(
@@ -185,11 +195,22 @@ BUILTIN_ROLES = (
                 *_ARCHIVES,
                 *_PERSON,
                 *_CODES,
+                *_COLLECTION_OFFICE,
             }
         ),
     ),
     BuiltinRole(
-        RoleCode.AUDITOR, frozenset({Resource.COCKPITS, Resource.QUALITY, Resource.QUALITY_REPORTS, *_ARCHIVES})
+        RoleCode.AUDITOR,
+        frozenset(
+            {
+                Resource.COCKPITS,
+                Resource.QUALITY,
+                Resource.QUALITY_REPORTS,
+                Resource.COLLECTION,
+                Resource.COLLECTION_CHECKING,
+                *_ARCHIVES,
+            }
+        ),
     ),
     BuiltinRole(
         RoleCode.OPERATOR,
@@ -202,6 +223,7 @@ BUILTIN_ROLES = (
                 Resource.PROVIDERS,
                 Resource.ORDERS,
                 *_CODES,
+                *_COLLECTION,
             }
         ),
     ),
@@ -217,13 +239,14 @@ BUILTIN_ROLES = (
                 *_PERSON,
                 *_PEOPLE,
                 *_CODES,
+                *_COLLECTION_OFFICE,
             }
         ),
     ),
     BuiltinRole(RoleCode.PROVIDER_STAFF, frozenset(_PROVIDER), for_organizations=True),
     BuiltinRole(
         RoleCode.PROVIDER_MANAGER,
-        frozenset({*_PROVIDER, *_PEOPLE, Resource.OWN_ORGANIZATION}),
+        frozenset({*_PROVIDER, *_PEOPLE, *_COLLECTION, Resource.OWN_ORGANIZATION}),
         for_organizations=True,
     ),
     BuiltinRole(
@@ -236,6 +259,7 @@ BUILTIN_ROLES = (
                 Resource.CODES,
                 *_PERSON,
                 *_PEOPLE,
+                *_COLLECTION,
             }
         ),
         for_organizations=True,
