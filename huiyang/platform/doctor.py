@@ -29,11 +29,14 @@ from huiyang.errors import HuiyangError
 from huiyang.platform import front_door, installation
 from huiyang.platform.ports import check_ports, listening, processes_of
 from huiyang.platform.processes import SUPERSET_BIN
+from huiyang.platform.supervision import Supervisor
 from huiyang.secret_store import load_secrets
 from huiyang.settings import BUSINESS_TIMEZONE, PROJECT_ROOT, Settings
 
 CHECKS_FAILED = 3
 _NEEDED_MEMORY_GIB = 7
+#: What is committed is sealed within this.
+_SEALED_WITHIN_SECONDS = 6
 
 
 class Severity(StrEnum):
@@ -193,6 +196,68 @@ def _check_logins(settings: Settings) -> Iterator[Finding]:
         yield ok("logins", f"{len(Login)} logins, none of them superuser or above row-level security")
 
 
+def check_audit(settings: Settings) -> Iterator[Finding]:
+    """Whether the audit trail is sealed in time and its heads reach a medium of their own."""
+    try:
+        with connect(Login.SEALER, settings, connect_timeout=3, autocommit=True) as sealer:
+            if sealer.execute("select to_regclass('audit.seal')").fetchone() == (None,):
+                yield ok("audit trail", "not made yet")
+                return
+            if Supervisor(settings).is_running():
+                yield _sealing(settings, sealer)
+            unkept = sealer.execute(
+                "select count(*) from audit.seal where kept_at is null and sealed_at < now() - interval '1 minute'"
+            ).fetchone()
+            any_kept = sealer.execute("select exists (select 1 from audit.seal where kept_at is not null)").fetchone()
+    except (psycopg.OperationalError, HuiyangError):
+        return  # check_postgres says it
+    yield from _second_medium(settings, unkept[0] if unkept else 0, is_in_use=bool(any_kept and any_kept[0]))
+
+
+def _sealing(settings: Settings, sealer: psycopg.Connection) -> Finding:
+    from operational_app.audit.sealing import is_at_work
+
+    if not is_at_work(settings):
+        return error(
+            "audit trail", "nobody seals it; events wait", "Run `huiyang up`; see `huiyang logs audit-sealer`."
+        )
+    waiting = "select coalesce(array_agg(event_id), '{}') from audit.unsealed where event_id = any(%s)"
+    old = sealer.execute(
+        "select coalesce(array_agg(event_id), '{}') from audit.unsealed join audit.audit_event on id = event_id"
+        " where recorded_at < now() - interval '10 seconds'"
+    ).fetchone()
+    if old and old[0]:  # recorded long ago, but maybe committed just now
+        time.sleep(_SEALED_WITHIN_SECONDS)
+        old = sealer.execute(waiting, [old[0]]).fetchone()
+    if old and old[0]:
+        return error(
+            "audit trail", f"{len(old[0])} events were not sealed in time, the first is {min(old[0])}",
+            "See `huiyang logs audit-sealer` and docs/runbooks/audit.md.",
+        )  # fmt: skip
+    return ok("audit trail", "sealed")
+
+
+def _second_medium(settings: Settings, unkept: int, *, is_in_use: bool) -> Iterator[Finding]:
+    heads, check = settings.audit_heads, "audit heads"
+    there = heads if is_in_use else heads.parent
+    if unkept:
+        yield error(
+            check, f"{heads} did not take the heads of {unkept} batches",
+            "Bring the medium back; see `huiyang logs audit-sealer` and docs/runbooks/audit.md.",
+        )  # fmt: skip
+    elif is_in_use and not (heads.is_file() and os.access(heads, os.W_OK)):
+        yield error(check, f"{heads} is not there or cannot be written", "Bring it back: docs/runbooks/audit.md.")
+    elif not there.exists():
+        yield ok(check, "not made yet")
+    elif not settings.postgres_admin_url and there.stat().st_dev == settings.home.stat().st_dev:
+        yield warning(
+            check, f"{heads} is on the same device as the database",
+            "Name a file on another disk or machine: HUIYANG_AUDIT_HEADS_FILE (docs/runbooks/audit.md).",
+        )  # fmt: skip
+    else:
+        yield ok(check, str(heads))
+
+
 def check_real_data(settings: Settings) -> Iterator[Finding]:
     if settings.postgres_admin_url:
         return
@@ -278,7 +343,7 @@ def check_front_door(settings: Settings) -> Iterator[Finding]:
 
 CHECKS: list[Callable[[Settings], Iterator[Finding]]] = [
     check_python, check_machine, check_disk, check_text, check_environments, check_browser, check_listening,
-    check_sockets, check_secrets, check_postgres, check_real_data, check_front_door,
+    check_sockets, check_secrets, check_postgres, check_audit, check_real_data, check_front_door,
 ]  # fmt: skip
 
 
