@@ -13,7 +13,15 @@ from sqlalchemy.orm import Session, aliased
 
 from huiyang.periods import Period
 from operational_app.collection.forms import FieldKind, form_of
-from operational_app.collection.models import Campaign, CampaignKind, Filing, FilingState, SubjectKind, Submission
+from operational_app.collection.models import (
+    Campaign,
+    CampaignKind,
+    CampaignState,
+    Filing,
+    FilingState,
+    SubjectKind,
+    Submission,
+)
 from operational_app.elders.models import AbilityLevel
 from operational_app.facilities.models import DayCareEnrolment, Facility
 from operational_app.institutions.models import DischargeReason, Institution, Residency
@@ -196,3 +204,35 @@ def subjects_of(session: Session, campaign_id: int) -> list[SubjectKind]:
     ).one()
     counts = {SubjectKind.INSTITUTION: institutions, SubjectKind.FACILITY: facilities}
     return [subject for subject, count in counts.items() if count]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many filings wait, and whether some are late or were reminded of."""
+
+    count: int
+    is_late: bool
+
+
+_TO_FILL = (FilingState.DUE, FilingState.DRAFT, FilingState.RETURNED)
+
+
+def waiting_to_fill(session: Session, organization_id: int | None, today: date) -> Waiting:
+    """What the user's organization has to file; for government staff what no organization files itself."""
+    whose = Filing.organization_id.is_(None) if organization_id is None else Filing.organization_id == organization_id
+    count, first_due = session.execute(
+        select(func.count(), func.min(Filing.due_on))
+        .join(Campaign, Campaign.id == Filing.campaign_id)
+        .where(Filing.state.in_(_TO_FILL), whose, Campaign.state == CampaignState.OPEN)
+    ).one()
+    return Waiting(count, first_due is not None and first_due < today)
+
+
+def waiting_to_check(session: Session, account_id: int, today: date) -> Waiting:
+    """What was handed in by others."""
+    count, first_due = session.execute(
+        select(func.count(), func.min(Filing.due_on)).where(
+            Filing.state == FilingState.SUBMITTED, Filing.submitted_by != account_id
+        )
+    ).one()
+    return Waiting(count, first_due is not None and first_due < today)

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from huiyang.settings import BUSINESS_TIMEZONE
+from operational_app.collection.queries import waiting_to_check, waiting_to_fill
 from operational_app.identity.access import Resource
 from operational_app.identity.sessions import Actor
 from operational_app.inbox.models import ReleaseResult, Violation
@@ -52,6 +53,7 @@ def to_dos(work: Session, who: Actor, at: datetime, release: ReleaseResult | Non
         found.append(_permits(work, at))
     if who.may(Resource.INSTITUTION_CHANGES):
         found += _residents(work, who, at)
+    found += _collection(work, who, at)
     found.append(_unread(work, who, at))
     return [to_do for to_do in found if to_do.count]
 
@@ -100,6 +102,20 @@ def _residents(work: Session, who: Actor, at: datetime) -> list[ToDo]:
         ToDo("入住老人合同即将到期", ending, f"{page}?show=expiring"),
         ToDo("请假外出逾期未返", overdue, f"{page}?show=away", is_late=True),
     ]
+
+
+def _collection(work: Session, who: Actor, at: datetime) -> list[ToDo]:
+    """Filings of collection campaigns: to be filled in, to be checked."""
+    today, organization = at.astimezone(BUSINESS_TIMEZONE).date(), who.scope.organization_id
+    found = []
+    if who.may(Resource.COLLECTION_FILLING):
+        fill = waiting_to_fill(work, organization, today)
+        label = "数据采集待填报" if organization is not None else "数据采集待代填（无账号的设施）"
+        found.append(ToDo(label, fill.count, "/collection", is_late=fill.is_late))
+    if who.may(Resource.COLLECTION_CHECKING) and organization is None:
+        check = waiting_to_check(work, who.account_id, today)
+        found.append(ToDo("数据采集待审核", check.count, "/collection", is_late=check.is_late))
+    return found
 
 
 def _unread(work: Session, who: Actor, at: datetime) -> ToDo:
