@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from huiyang.divisions import division_tree, subtree_range
 from huiyang.settings import BUSINESS_TIMEZONE, Settings
 from operational_app.accounts import NEWCOMER, demo_password_hash, opened
+from operational_app.collection.demo import ensure_demo_campaigns
 from operational_app.core.row_security import set_scope
 from operational_app.identity.models import (
     Account,
@@ -44,6 +46,10 @@ def ensure_demo_records(settings: Settings) -> None:
             _make_group(session)
         if not session.scalar(select(func.count()).select_from(Application)):
             _register_application(session)
+        lo, hi = subtree_range(division_tree().root.code)
+        whole_city = replace(AS_IDENTITY, division_lo=lo, division_hi=hi)
+        set_scope(session, whole_city)
+        ensure_demo_campaigns(session, whole_city, at)
 
 
 def _ask_to_join(session: Session, settings: Settings, at: datetime) -> None:

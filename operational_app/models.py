@@ -1,5 +1,6 @@
 """Every model of every area, imported once so that the metadata is whole."""
 
+from operational_app.api import models as api
 from operational_app.assessments import models as assessments
 from operational_app.audit import models as audit
 from operational_app.codes import models as codes
@@ -21,7 +22,7 @@ from operational_app.workbench import models as workbench
 from operational_app.workforce import models as workforce
 
 __all__ = [
-    "assessments", "audit", "codes", "collection", "devices", "elders", "facilities", "family_beds", "health",
+    "api", "assessments", "audit", "codes", "collection", "devices", "elders", "facilities", "family_beds", "health",
     "home_service", "identity", "inbox", "institutions", "joining", "openid", "organizations", "reference",
     "workbench", "workforce",
 ]  # fmt: skip

@@ -49,6 +49,7 @@ class Resource(StrEnum):
     GROUPS = "groups"
     ROLES = "roles"  # say what a role may open
     MENU = "menu"  # names, order and links of the menu
+    API = "api"  # read the REST API's description; its operations need the rights of the pages
     APPLICATIONS = "applications"  # other applications that sign in here
     AUDIT = "audit"  # the audit trail; opens only with the duty of audit
 
@@ -127,6 +128,7 @@ BUILTIN_RESOURCES = (
     _page(Resource.GROUPS, "用户组", "按组统一授予角色", "/groups/list", "fa-user-group"),
     _page(Resource.ROLES, "角色配置", "角色可以打开哪些资源", "/roles/list", "fa-user-shield"),
     _page(Resource.MENU, "资源配置", "菜单名称、顺序、显示与外部链接", "/resources/list", "fa-list-check"),
+    _page(Resource.API, "接口文档", "REST 接口的操作、参数与权限", "/api/v1/docs", "fa-code"),
     _page(Resource.APPLICATIONS, "应用管理", "登记单点登录的第三方应用及其角色", "/applications/list", "fa-plug"),
     _page(Resource.AUDIT, "审计日志", "谁在何时何地做了什么、结果如何，只增不改", "/audit/list", "fa-fingerprint"),
     _action(Resource.ELDER_NUMBERS, "查看老人完整证件号、电话、住址", "每次查看记入审计日志"),
@@ -173,6 +175,7 @@ BUILTIN_ROLES = (
                 Resource.ANNOUNCEMENTS,
                 Resource.MENU,
                 Resource.APPLICATIONS,
+                Resource.API,
             }
         ),
         Duty.SYSTEM,
@@ -190,6 +193,7 @@ BUILTIN_ROLES = (
             {
                 Resource.COCKPITS,
                 Resource.PIPELINES,
+                Resource.API,
                 Resource.QUALITY,
                 Resource.QUALITY_REPORTS,
                 *_ARCHIVES,

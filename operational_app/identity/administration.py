@@ -31,6 +31,7 @@ from operational_app.identity.models import (
     Role,
     RoleResource,
     SignInAttempt,
+    SignInSession,
     UserGroup,
     UserGroupMember,
     UserGroupRole,
@@ -50,7 +51,11 @@ class Refused(Exception):
     """What the user asked for cannot be done; the text says why, in Chinese."""
 
 
-class Stale(Refused):
+class Overtaken(Refused):
+    """It could have been done a moment ago: somebody else was faster."""
+
+
+class Stale(Overtaken):
     """Somebody else changed the record since the form was made; the page shows it as it is now."""
 
     def __init__(self) -> None:
@@ -239,6 +244,28 @@ def attempts_of(session: Session, account_id: int) -> Sequence[SignInAttempt]:
     """A person's latest attempts to sign in, newest first."""
     own = select(SignInAttempt).where(SignInAttempt.account_id == account_id)
     return session.scalars(own.order_by(SignInAttempt.id.desc()).limit(_ATTEMPTS_SHOWN)).all()
+
+
+def sessions_of(session: Session, account_id: int) -> Sequence[SignInSession]:
+    """A person's sessions that last, the latest used first."""
+    own = select(SignInSession).where(SignInSession.account_id == account_id, SignInSession.ended_at.is_(None))
+    return session.scalars(own.order_by(SignInSession.last_seen_at.desc())).all()
+
+
+def end_own_session(work: Work, session_id: int) -> bool:
+    """Ends one of the user's sessions; whether there was such a one."""
+    ended = work.session.execute(
+        update(SignInSession)
+        .where(
+            SignInSession.id == session_id, SignInSession.account_id == work.actor.account_id,
+            SignInSession.ended_at.is_(None),
+        )
+        .values(ended_at=work.at)
+        .returning(SignInSession.id)
+    ).all()  # fmt: skip
+    if ended:
+        work.note(Act.SESSIONS_END, ("identity.sign_in_session", session_id))
+    return bool(ended)
 
 
 def _may_change(work: Work, account: Account) -> None:

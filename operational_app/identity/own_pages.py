@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import segno
-from sqlalchemy import select, update
+from sqlalchemy import update
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +16,7 @@ from operational_app.identity import second_factor
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, Number, Text, done, notice_of, work_of
 from operational_app.identity.administration import Refused, Work
-from operational_app.identity.models import Account, Duty, SignInSession
+from operational_app.identity.models import Account, Duty
 from operational_app.identity.sessions import AS_IDENTITY, UNLOCKED, count_attempt, record_lock
 from operational_app.web.formats import mask_id_number, mask_phone
 from operational_app.web.gate import OWN_PASSWORD_PATH, SECOND_FACTOR_PATH
@@ -30,11 +30,7 @@ router = pages_of(Resource.WORKBENCH)
 def _own_page(request: Request, given: dict[str, str] | None = None, error: str = "") -> Response:
     work = work_of(request)
     account = work.session.get_one(Account, work.actor.account_id)
-    sessions = work.session.scalars(
-        select(SignInSession)
-        .where(SignInSession.account_id == account.id, SignInSession.ended_at.is_(None))
-        .order_by(SignInSession.last_seen_at.desc())
-    ).all()
+    sessions = office.sessions_of(work.session, account.id)
     attempts = office.attempts_of(work.session, account.id)
     phone, id_number = _number(request, account, "phone_cipher"), _number(request, account, "id_number_cipher")
     return page(
@@ -182,16 +178,6 @@ def remove_second_factor(request: Request, code: Text = "") -> Response:
 
 @router.post("/me/sessions/{key:int}/end")
 def end_own_session(request: Request, key: int) -> Response:
-    work = work_of(request)
-    ended = work.session.execute(
-        update(SignInSession)
-        .where(
-            SignInSession.id == key, SignInSession.account_id == work.actor.account_id, SignInSession.ended_at.is_(None)
-        )
-        .values(ended_at=work.at)
-        .returning(SignInSession.id)
-    ).all()
-    if not ended:
+    if not office.end_own_session(work_of(request), key):
         raise HTTPException(404)
-    work.note(Act.SESSIONS_END, ("identity.sign_in_session", key))
     return done("/me", "ended")

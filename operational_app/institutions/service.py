@@ -28,7 +28,7 @@ from operational_app.audit.service import Act, record
 from operational_app.core.row_security import set_scope
 from operational_app.core.uploads import Upload, keep
 from operational_app.elders.models import AbilityLevel, CareRelation, Elder, ElderMerge, ElderStatus, LivingArrangement
-from operational_app.identity.administration import Refused, Stale, Work
+from operational_app.identity.administration import Overtaken, Refused, Stale, Work
 from operational_app.institutions import rules
 from operational_app.institutions.models import (
     AgreementClause,
@@ -75,13 +75,13 @@ def settled(work: Work, act: Callable[[], _Result]) -> _Result:
         except DBAPIError as error:
             work.session.rollback()
             if isinstance(error.orig, ExclusionViolation):
-                raise Refused(_TAKEN.get(error.orig.diag.constraint_name or "", _BUSY)) from error
+                raise Overtaken(_TAKEN.get(error.orig.diag.constraint_name or "", _BUSY)) from error
             if isinstance(error.orig, UniqueViolation):
-                raise Refused("同样的内容刚刚已经登记，请刷新后核对。") from error
+                raise Overtaken("同样的内容刚刚已经登记，请刷新后核对。") from error
             if not isinstance(error.orig, DeadlockDetected):
                 raise
             if is_last:
-                raise Refused(_BUSY) from error
+                raise Overtaken(_BUSY) from error
     raise AssertionError("unreachable")
 
 
@@ -99,9 +99,9 @@ def _whole_city(work: Work) -> Iterator[None]:
             set_scope(work.session, scope)
 
 
-def _refuse(problem: str | None) -> None:
+def _refuse(problem: str | None, why: type[Refused] = Refused) -> None:
     if problem:
-        raise Refused(problem)
+        raise why(problem)
 
 
 def _reason(text: str, *, required: bool = True) -> str:
@@ -212,11 +212,11 @@ def admit(work: Work, institution_id: int, form: Admission) -> Residency:
     _refuse(rules.why_not_on(form.admitted_on, today))
     with _whole_city(work):
         elder = session.get_one(Elder, form.elder_id, populate_existing=True, with_for_update=True)
-        _refuse(_why_not_admit(session, elder))
+        _refuse(_why_not_admit(session, elder), Overtaken)
         last = session.scalar(select(func.max(Residency.discharged_on)).where(Residency.elder_id == elder.id))
         _refuse(rules.why_not_on(form.admitted_on, today, last=last, what="该老人上一次退住"))
         bed = _locked_bed(work, institution_id, form.bed_id)
-        _refuse(rules.why_not_receive(bed.status, has_resident=_resident_of(session, bed.id) is not None))
+        _refuse(rules.why_not_receive(bed.status, has_resident=_resident_of(session, bed.id) is not None), Overtaken)
         last = session.scalar(select(func.max(Residency.discharged_on)).where(Residency.bed_id == bed.id))
         _refuse(rules.why_not_on(form.admitted_on, today, last=last, what="该床位上一位老人退住"))
         stay = Residency(
@@ -257,7 +257,7 @@ def transfer(work: Work, residency_id: int, *, bed_id: int, on: date, reason: st
     _check_day(work, stay, on)
     beds = {key: _locked_bed(work, stay.institution_id, key) for key in sorted((stay.bed_id, bed_id))}
     old, new = beds[stay.bed_id], beds[bed_id]
-    _refuse(rules.why_not_receive(new.status, has_resident=_resident_of(work.session, new.id) is not None))
+    _refuse(rules.why_not_receive(new.status, has_resident=_resident_of(work.session, new.id) is not None), Overtaken)
     last = work.session.scalar(select(func.max(Residency.discharged_on)).where(Residency.bed_id == new.id))
     _refuse(rules.why_not_on(on, work.at.date(), last=last, what="该床位上一位老人退住"))
     _end(stay, on, DischargeReason.BED_CHANGE)
@@ -356,7 +356,7 @@ def _locked_stay(work: Work, residency_id: int, row_version: int) -> tuple[Resid
         elder = work.session.get_one(Elder, key, populate_existing=True, with_for_update=True)
     stay = work.session.get_one(Residency, residency_id, populate_existing=True, with_for_update=True)
     if stay.discharged_on is not None:
-        raise Refused("该老人已办理退住或调床，请返回入住老人列表核对。")
+        raise Overtaken("该老人已办理退住或调床，请返回入住老人列表核对。")
     if stay.row_version != row_version:
         raise Stale
     return stay, elder

@@ -18,7 +18,7 @@ from operational_app.audit.service import Act
 from operational_app.core.row_security import ScopeSetting, set_scope
 from operational_app.core.uploads import Upload, keep
 from operational_app.identity.access import Resource
-from operational_app.identity.administration import Refused, Work, grant_role, update_row
+from operational_app.identity.administration import Overtaken, Refused, Work, grant_role, update_row
 from operational_app.identity.models import Account, Department, Role, RoleCode
 from operational_app.identity.sessions import roles_of
 from operational_app.joining import rules
@@ -357,12 +357,12 @@ def _admit(work: Work, request: JoinRequest) -> int:
 
 def _may_decide(work: Work, request: JoinRequest) -> None:
     if problem := why_not_decide(work, request):
-        raise Refused(problem)
+        raise (Refused if request.state is RequestState.SUBMITTED else Overtaken)(problem)
 
 
 def _only_mine(work: Work, request: JoinRequest, *states: RequestState) -> None:
     if request.applicant_id != work.actor.account_id or request.state not in states:
-        raise Refused(f"该申请{request.state.label}，不能再修改。")
+        raise Overtaken(f"该申请{request.state.label}，不能再修改。")
 
 
 def _move(work: Work, request: JoinRequest, state: RequestState, act: JoinAct, reason: str, row_version: int) -> None:

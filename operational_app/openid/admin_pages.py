@@ -52,7 +52,7 @@ def _as_it_is(request: Request, key: int) -> tuple[Application, dict[str, Any]]:
         "home_url": application.home_url or "", "redirect_uris": "\n".join(application.redirect_uris),
         "post_logout_redirect_uris": "\n".join(application.post_logout_redirect_uris),
         "is_active": application.is_active, "is_public": application.is_public,
-        "row_version": application.row_version,
+        "may_call_api": application.may_call_api, "row_version": application.row_version,
     }  # fmt: skip
 
 
@@ -65,7 +65,10 @@ def _secret_page(request: Request, application: Application, secret: str) -> Res
 
 @applications.get("/applications/new")
 def new_application(request: Request) -> Response:
-    given = {"icon": next(iter(office.ICONS)), "is_active": True, "is_public": False, "row_version": 1}
+    given = {
+        "icon": next(iter(office.ICONS)), "is_active": True, "is_public": False, "may_call_api": False,
+        "row_version": 1,
+    }  # fmt: skip
     return _application_page(request, None, given)
 
 
@@ -88,13 +91,14 @@ def save_application(
     post_logout_redirect_uris: Text = "",
     is_active: Checked = "",
     is_public: Checked = "",
+    may_call_api: Checked = "",
 ) -> Response:
     work = work_of(request)
     application = seen(request, Application, key) if key else None
     given: dict[str, Any] = {
         "name": name, "description": description, "icon": icon, "home_url": home_url, "redirect_uris": redirect_uris,
         "post_logout_redirect_uris": post_logout_redirect_uris, "is_active": bool(is_active),
-        "is_public": bool(is_public), "row_version": row_version,
+        "is_public": bool(is_public), "may_call_api": bool(may_call_api), "row_version": row_version,
     }  # fmt: skip
     try:
         saved, secret = office.save_application(work, application, **given)

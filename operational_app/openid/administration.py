@@ -44,7 +44,8 @@ ICONS = {
 
 def save_application(
     work: Work, application: Application | None, *, name: str, description: str, icon: str, home_url: str,
-    redirect_uris: str, post_logout_redirect_uris: str, is_active: bool, is_public: bool, row_version: int,
+    redirect_uris: str, post_logout_redirect_uris: str, is_active: bool, is_public: bool, may_call_api: bool,
+    row_version: int,
 ) -> tuple[Application, str | None]:  # fmt: skip
     """Registers an application, or changes one. Shut, it is out at the next request, its tokens too.
 
@@ -69,6 +70,7 @@ def save_application(
     values: dict[str, object] = {
         "name": name, "description": description.strip()[:_LONGEST_DESCRIPTION], "icon": icon,
         "home_url": home_url or None, "redirect_uris": back, "post_logout_redirect_uris": out, "is_active": is_active,
+        "may_call_api": may_call_api,
     }  # fmt: skip
     secret = None
     try:

@@ -25,6 +25,7 @@ class Application(Identified, Base):
         client_id: its name in the protocol; never changes.
         is_public: runs where a secret cannot be kept (a phone, a browser); PKCE alone protects it then.
         home_url: where its tile leads; the application starts its sign-in there.
+        may_call_api: may ask for the scope `api`, to work with the REST API in a person's name.
         redirect_uris, post_logout_redirect_uris: compared character by character.
     """
 
@@ -45,6 +46,7 @@ class Application(Identified, Base):
     secret_sha256: Mapped[bytes | None]
     secret_made_at: Mapped[datetime | None]
     is_active: Mapped[bool] = mapped_column(server_default="true")
+    may_call_api: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     created_by: Mapped[int] = mapped_column(ForeignKey("identity.account.id"))
     row_version: Mapped[int] = mapped_column(server_default="1")

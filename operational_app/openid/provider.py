@@ -47,7 +47,9 @@ from operational_app.openid.models import (
 )
 
 ALGORITHM = "RS256"
-SCOPES = ("openid", "profile")
+#: To work with the REST API as the person, with all their rights.
+API_SCOPE = "api"
+SCOPES = ("openid", "profile", API_SCOPE)
 CODE_LASTS = timedelta(seconds=60)
 TOKEN_LASTS = timedelta(minutes=10)
 _LONGEST_NONCE = 512
@@ -152,7 +154,8 @@ class Client(ClientMixin):
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
         """What we know of the scope; None (refused) without `openid`. Unknown values are ignored (Core, 3.1.2.1)."""
-        known = [value for value in SCOPES if value in (scope or "").split()]
+        allowed = SCOPES if self.application.may_call_api else [value for value in SCOPES if value != API_SCOPE]
+        known = [value for value in allowed if value in (scope or "").split()]
         return " ".join(known) if "openid" in known else None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:

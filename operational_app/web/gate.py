@@ -5,12 +5,14 @@ front door's question and the doors of sign-in across applications are open; a r
 a form token; then the page works in one transaction under the actor's scope, committed before the first byte of a good
 answer leaves, rolled back otherwise. What other applications ask for by themselves (MACHINE_PATHS) is apart: they have
 no browser, so neither session nor form counts there, and what they may know depends on the secret or token they show.
+The REST API (API_PATH) is for both: with an access token there is no cookie and no form, without one it is like a page.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from urllib.parse import quote, urlsplit
 
 from anyio.to_thread import run_sync
@@ -23,6 +25,7 @@ from operational_app.audit.service import Act, Outcome, record
 from operational_app.core.row_security import ScopeSetting
 from operational_app.identity.models import Duty
 from operational_app.identity.sessions import AS_IDENTITY, Actor, find_actor
+from operational_app.openid.provider import API_SCOPE, Provider
 from operational_app.web.forms import (
     FORM_COOKIE,
     FORM_FIELD,
@@ -31,6 +34,7 @@ from operational_app.web.forms import (
     form_token_is_right,
     new_form_cookie,
 )
+from operational_app.web.problems import problem
 from operational_app.web.services import Services, now, remote_address
 
 SESSION_COOKIE = "__Host-huiyang-session"
@@ -67,6 +71,7 @@ TOKEN_PATH = "/oauth/token"
 USERINFO_PATH = "/oauth/userinfo"
 #: Asked by other applications, not by browsers of users: nobody is signed in there, whatever cookie comes along.
 MACHINE_PATHS = frozenset({DISCOVERY_PATH, KEYS_PATH, TOKEN_PATH, USERINFO_PATH})
+API_PATH = "/api/v1"
 #: Answers without a form. They get no form cookie: a browser that another site sends here shows none (it is `strict`),
 #: and a new one would break the forms of its other tabs.
 _WITHOUT_FORM = MACHINE_PATHS | {CHECK_PATH, AUTHORIZE_PATH, UPSTREAM_PATH}
@@ -91,6 +96,15 @@ _SECURITY_HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
+
+
+def policy_with_tiles(tile_url: str) -> str:
+    """The content security policy of a page whose map takes tiles from another host."""
+    parts = urlsplit(tile_url)
+    policy = _SECURITY_HEADERS["content-security-policy"]
+    return policy.replace("connect-src 'self'", f"connect-src 'self' {parts.scheme}://{parts.netloc}").replace(
+        "img-src 'self' data:", "img-src 'self' data: blob:"
+    )
 
 
 class Gate:
@@ -138,13 +152,30 @@ class _Passage:
         request, state = self._request, self._request.state
         state.services, state.actor = self._services, None  # an error page needs them, whatever fails
         is_machine = request.url.path in MACHINE_PATHS
-        token = None if is_machine else request.cookies.get(SESSION_COOKIE)
+        is_api = request.url.path.startswith(f"{API_PATH}/")
+        bearer = _bearer(request) if is_api else None
+        token = None if is_machine or bearer is not None else request.cookies.get(SESSION_COOKIE)
         actor = await run_sync(self._find_actor, token) if token else None
+        if bearer is not None:
+            actor = await run_sync(self._find_actor_of_token, bearer)
         if not self._has_form_cookie:
             self._form_cookie = new_form_cookie()
         state.actor = actor
         state.session_token = token if actor else None
         state.csrf_token = form_token(self._services.form_key, self._form_cookie, state.session_token)
+        if is_api and (why_not := self._why_not_call(actor)) is not None:
+            await self._answer(why_not)
+            return
+        if is_api and request.method not in _SAFE_METHODS:
+            body = await self._read_body()
+            if body is None:
+                await self._answer(problem(413))
+                return
+            state.body_sha256 = sha256(body).digest()
+            self._receive = _replay(body, self._receive)
+            if bearer is None and not self._api_form_is_ours():
+                await self._answer(problem(403, "缺少或错误的 X-CSRFToken，请从 GET /api/v1/me 重新取得。"))
+                return
         if actor is None and not is_machine and request.url.path not in OPEN_PATHS:
             await self._answer(_ask_to_sign_in(request, was_signed_in=bool(token)))
             return
@@ -154,7 +185,7 @@ class _Passage:
         if actor and self._lacks_second_factor(actor) and request.url.path not in _OPEN_BEFORE_SECOND_FACTOR:
             await self._answer(_ask_first_for(SECOND_FACTOR_PATH, "请先绑定动态验证码", request))
             return
-        if request.method not in _SAFE_METHODS:
+        if request.method not in _SAFE_METHODS and not is_api:
             if is_machine:
                 body = await self._read_body()
                 if body is None:
@@ -197,6 +228,27 @@ class _Passage:
         with self._services.database.transaction(AS_IDENTITY) as session:
             in_use = path != UNREAD_PATH and (path != CHECK_PATH or is_a_persons_doing(self._request))
             return find_actor(session, token, now(), in_use=in_use)
+
+    def _find_actor_of_token(self, token: str) -> Actor | None:
+        """Whose access token it is, if it was given for the API; none of an application that was shut, or ended."""
+        with self._services.database.transaction(AS_IDENTITY) as session:
+            provider = Provider(session, self._services.settings, now(), remote_address(self._request))
+            found = provider.person_of_token(token)
+            return found[0].actor if found and API_SCOPE in found[1].split() else None
+
+    def _why_not_call(self, actor: Actor | None) -> Response | None:
+        """What somebody is told who may not call the API at all."""
+        if actor is None:
+            return problem(401)
+        if actor.must_change_password:
+            return problem(403, "请先在页面修改一次性密码。")
+        if self._lacks_second_factor(actor):
+            return problem(403, "请先在页面绑定动态验证码。")
+        return None
+
+    def _api_form_is_ours(self) -> bool:
+        given = self._request.headers.get(FORM_HEADER)
+        return self._has_form_cookie and form_token_is_right(self._request.state.csrf_token, given)
 
     def _lacks_second_factor(self, actor: Actor) -> bool:
         """Administrators need one, except in a demo, whose password stands on the operator's screen anyway."""
@@ -256,6 +308,12 @@ class _Passage:
             cookie = Response()
             cookie.set_cookie(FORM_COOKIE, self._form_cookie, secure=True, httponly=True, samesite="strict", path="/")
             headers.append("set-cookie", cookie.headers["set-cookie"])
+
+
+def _bearer(request: Request) -> str | None:
+    """The access token that a request shows, right or wrong; None where it shows none."""
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    return given.strip() if kind.lower() == "bearer" else None
 
 
 def plain_path(path: str) -> str:
