@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from pydantic import field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +32,7 @@ class Scale(StrEnum):
 class Settings(BaseSettings):
     """Read from `HUIYANG_*` environment variables; every field has a default that works on a fresh machine."""
 
-    model_config = SettingsConfigDict(env_prefix="HUIYANG_")
+    model_config = SettingsConfigDict(env_prefix="HUIYANG_", hide_input_in_errors=True)
 
     home: Path = PROJECT_ROOT / "var"
     scale: Scale = Scale.DEMO
@@ -53,11 +54,26 @@ class Settings(BaseSettings):
     upstream_issuer: str | None = None
     upstream_client_id: str | None = None
     upstream_client_secret_file: Path | None = None
+    #: Raster tiles beneath the map of institutions, as an address with {x}, {y} and {z} (Web Mercator, CGCS2000 or
+    #: WGS-84: 天地图's layers ending in `_w`), and the words that their owner wants beside them. Default: no base map,
+    #: and no request leaves the installation.
+    map_tile_url: str | None = None
+    map_tile_attribution: str = "天地图"
     #: Where the heads of the audit trail's chain are kept: a file on another medium than the database, best one that
     #: the database's administrators cannot write. Default: a file in `home`.
     audit_heads_file: Path | None = None
     #: Loopback ports count up from here: app, Superset, Dagster, map tiles are all reached through the front door.
     first_internal_port: int = 8500
+
+    @field_validator("map_tile_url")
+    @classmethod
+    def _tiles_have_places(cls, url: str | None) -> str | None:
+        """The address may hold a key: the message does not repeat it."""
+        if not url:
+            return None
+        if not url.startswith("https://") or not all(part in url for part in ("{x}", "{y}", "{z}")):
+            raise ValueError("HUIYANG_MAP_TILE_URL must be an https address that contains {x}, {y} and {z}")
+        return url
 
     @property
     def log_dir(self) -> Path:

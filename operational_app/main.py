@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
 
 from huiyang.field_crypto import get_field_crypto
 from huiyang.secret_store import load_secrets
@@ -33,6 +34,7 @@ from operational_app.identity import admin_pages, own_pages
 from operational_app.identity import pages as identity_pages
 from operational_app.identity import views as identity_views
 from operational_app.inbox import pages as inbox_pages
+from operational_app.institutions import map_pages
 from operational_app.institutions import pages as institution_pages
 from operational_app.institutions.views import InstitutionView
 from operational_app.joining import pages as joining_pages
@@ -48,6 +50,7 @@ from operational_app.web.cache import TimedCache
 from operational_app.web.database import AppDatabase
 from operational_app.web.errors import error_page, on_failure, on_http_error
 from operational_app.web.gate import API_PATH, Gate
+from operational_app.web.look import MAPLIBRE_FOLDER
 from operational_app.web.sealed import TermSeal
 from operational_app.web.services import Services
 from operational_app.workbench import announcements, notification_pages
@@ -69,6 +72,7 @@ ROUTERS = (
     workbench_pages.router,
     elder_pages.router,
     institution_pages.router,
+    map_pages.router,
     collection_pages.router,
     code_pages.scans,
     code_pages.router,
@@ -135,6 +139,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.mount(API_PATH, make_api())
     for view in LISTS:
         back_office.add_view(view)
+    app.mount("/static/maplibre", StaticFiles(directory=MAPLIBRE_FOLDER, check_dir=False))
     back_office.mount_to(app)
     return app
 

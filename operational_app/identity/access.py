@@ -27,6 +27,7 @@ class Resource(StrEnum):
     ELDER_NUMBERS = "elder_numbers"  # whole ID number, phone and address of an elder
     ELDER_HEALTH = "elder_health"  # medical history, assessments, vital signs of an elder
     INSTITUTIONS = "institutions"
+    INSTITUTION_MAP = "institution_map"
     INSTITUTION_CHANGES = "institution_changes"  # beds, residents, agreements, staff, profile of the own institution
     FACILITIES = "facilities"
     PROVIDERS = "providers"
@@ -105,6 +106,7 @@ BUILTIN_RESOURCES = (
     _page(Resource.WORKBENCH, "工作台", "应用、待办、公告与数据统计", "/", "fa-gauge"),
     _page(Resource.ELDERS, "老人档案", "查询老人、监护人、评估、照护与服务记录", "/elders/list", "fa-address-book"),
     _page(Resource.INSTITUTIONS, "养老机构", "机构信息公开、证照、床位与入住", "/institutions/list", "fa-building"),
+    _page(Resource.INSTITUTION_MAP, "养老一张图", "机构与社区设施的位置、空床、收费和等级", "/map", "fa-map-location-dot"),
     _page(
         Resource.FACILITIES, "社区养老设施", "综合服务中心、服务站、长者饭堂、日间照料", "/facilities/list",
         "fa-house-chimney",
@@ -153,7 +155,14 @@ class BuiltinRole:
     for_organizations: bool = False
 
 
-_ARCHIVES = {Resource.ELDERS, Resource.INSTITUTIONS, Resource.FACILITIES, Resource.PROVIDERS, Resource.ORDERS}
+_ARCHIVES = {
+    Resource.ELDERS,
+    Resource.INSTITUTIONS,
+    Resource.INSTITUTION_MAP,
+    Resource.FACILITIES,
+    Resource.PROVIDERS,
+    Resource.ORDERS,
+}
 _PERSON = {Resource.ELDER_NUMBERS, Resource.ELDER_HEALTH}
 _CODES = {Resource.CODES, Resource.CODE_CHANGES}
 _PEOPLE = {Resource.ACCOUNTS, Resource.ACCOUNT_CHANGES, Resource.ROLE_GRANTS, Resource.JOIN_APPROVALS}

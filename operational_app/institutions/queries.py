@@ -126,6 +126,11 @@ def _grouped(session: Session, key: Any, *conditions: ColumnElement[bool]) -> di
     return dict(session.execute(statement).all())
 
 
+def lives_there(today: date) -> ColumnElement[bool]:
+    """Somebody lives in the bed."""
+    return select(Residency.id).where(Residency.bed_id == Bed.id, *_living_in(today)).exists()
+
+
 def _living_in(today: date) -> tuple[ColumnElement[bool], ...]:
     return (
         Residency.admitted_on <= today,
@@ -164,8 +169,7 @@ def load_file(session: Session, key: int, crypto: FieldCrypto, today: date) -> I
     cipher = organization.contact_phone_cipher
     context = row_context("organizations.organization", "contact_phone_cipher", organization.id)
     # A bed with a resident is occupied, whatever was entered by hand (rules.shown_status).
-    lives_there = select(Residency.id).where(Residency.bed_id == Bed.id, *_living_in(today)).exists()
-    shown = case((lives_there, literal(BedStatus.OCCUPIED, Bed.status.type)), else_=Bed.status).label("shown")
+    shown = case((lives_there(today), literal(BedStatus.OCCUPIED, Bed.status.type)), else_=Bed.status).label("shown")
     by_bed = select(Bed.kind, shown).where(Bed.institution_id == key).subquery()
     counted = select(by_bed.c.kind, by_bed.c.shown, func.count()).group_by(by_bed.c.kind, by_bed.c.shown)
     rows: Iterable[Any] = session.execute(counted)

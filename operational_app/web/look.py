@@ -19,15 +19,20 @@ _APP = Path(__file__).parent.parent
 #: The shared ones, then each area's; an area's templates stand in a folder of its name.
 TEMPLATE_FOLDERS = [Path(__file__).parent / "templates", *sorted(_APP.glob("*/templates"))]
 
+#: From npm, at set-up; served at /static/maplibre.
+MAPLIBRE_FOLDER = _APP / "frontend" / "node_modules" / "maplibre-gl" / "dist"
+
 
 @cache
 def asset(path: str) -> str:
     """Address of a static file, with a hash of its content, so that a browser may keep it for ever.
 
     Args:
-        path: below our static folder or starlette-admin's.
+        path: below our static folder, `maplibre/` or starlette-admin's.
     """
     own = Path(__file__).parent / "static" / path
+    if path.startswith("maplibre/"):
+        own = MAPLIBRE_FOLDER / path.removeprefix("maplibre/")
     content = own.read_bytes() if own.is_file() else (files("starlette_admin") / "static" / path).read_bytes()
     return f"/static/{path}?v={sha256(content).hexdigest()[:12]}"
 
