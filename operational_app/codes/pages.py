@@ -6,6 +6,7 @@ attendance or payment may rest on one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -196,16 +197,11 @@ def replace_code(
     reason: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
 ) -> Response:
-    try:
-        chosen = pick_reason(reason, REISSUE_REASONS, note.strip())
-        service.replace(
-            session(request), kind, key, code_id, chosen, note.strip() or None, actor(request).account_id, now()
-        )
-    except ValueError as wrong:
-        return _show(request, kind, key, 400, str(wrong))
-    except CodeTaken as taken:
-        return _show(request, kind, key, 409, str(taken))
-    return _done(request, Act.CODE_REPLACE, kind, key, {"reason": reason})
+    def act(by: int, remark: str | None) -> None:
+        chosen = pick_reason(reason, REISSUE_REASONS, remark or "")
+        service.replace(session(request), kind, key, code_id, chosen, remark, by, now())
+
+    return _end(request, kind, key, act, Act.CODE_REPLACE, reason, note)
 
 
 @router.post("/codes/{kind}/{key:int}/revoke", dependencies=_MAY_CHANGE)
@@ -217,16 +213,25 @@ def revoke_code(
     reason: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
 ) -> Response:
+    def act(by: int, remark: str | None) -> None:
+        chosen = pick_reason(reason, REVOKE_REASONS[kind], remark or "")
+        service.revoke(session(request), kind, key, code_id, chosen, remark, by, now())
+
+    return _end(request, kind, key, act, Act.CODE_REVOKE, reason, note)
+
+
+def _end(
+    request: Request, kind: SubjectKind, key: int, act: Callable[[int, str | None], None], what: Act, reason: str,
+    note: str,
+) -> Response:  # fmt: skip
+    """Ends a code that holds, by `act` (who, note)."""
     try:
-        chosen = pick_reason(reason, REVOKE_REASONS[kind], note.strip())
-        service.revoke(
-            session(request), kind, key, code_id, chosen, note.strip() or None, actor(request).account_id, now()
-        )
+        act(actor(request).account_id, note.strip() or None)
     except ValueError as wrong:
         return _show(request, kind, key, 400, str(wrong))
     except CodeTaken as taken:
         return _show(request, kind, key, 409, str(taken))
-    return _done(request, Act.CODE_REVOKE, kind, key, {"reason": reason})
+    return _done(request, what, kind, key, {"reason": reason})
 
 
 def _done(request: Request, act: Act, kind: SubjectKind, key: int, details: dict[str, object]) -> Response:

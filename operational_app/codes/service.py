@@ -191,7 +191,7 @@ def replace(
     Raises:
         CodeTaken: the code no longer holds, or is not this thing's.
     """
-    _revoke(session, kind, subject_id, code_id, RevokeReason.REPLACED, note, account_id, now)
+    revoke(session, kind, subject_id, code_id, RevokeReason.REPLACED, note, account_id, now)
     if issue(session, kind, [subject_id], account_id, reason, note) != 1:
         raise CodeTaken("这个对象刚刚已由他人赋码，请核对当前编码。")
     successor = select(IssuedCode.id).where(_names(kind, subject_id), IssuedCode.revoked_at.is_(None))
@@ -213,25 +213,13 @@ def revoke(
     account_id: int,
     now: datetime,
 ) -> None:
-    """Takes back the code that the user saw (吊销), without another.
+    """Takes back the code that the user saw (吊销).
+
+    Of two at once the second waits for the first, and finds nothing left to revoke.
 
     Raises:
         CodeTaken: the code no longer holds, or is not this thing's.
     """
-    _revoke(session, kind, subject_id, code_id, reason, note, account_id, now)
-
-
-def _revoke(
-    session: Session,
-    kind: SubjectKind,
-    subject_id: int,
-    code_id: int,
-    reason: RevokeReason,
-    note: str | None,
-    account_id: int,
-    now: datetime,
-) -> None:
-    """Of two at once the second waits for the first, and finds nothing left to revoke."""
     revoked = session.execute(
         update(IssuedCode)
         .where(IssuedCode.id == code_id, _names(kind, subject_id), IssuedCode.revoked_at.is_(None))
