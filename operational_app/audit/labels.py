@@ -10,6 +10,7 @@ from operational_app.web.formats import division
 #: Tables that events name.
 OBJECTS = {
     "elders.elder": "老人",
+    "audit.audit_event": "审计记录",
     "identity.account": "账号",
     "identity.sign_in_session": "登录会话",
     "identity.role": "角色",
@@ -64,6 +65,7 @@ _NAMES = {
     "locked": "账号已锁定",
     "until": "锁定至",
     "through": "登录途径",
+    "minutes": "锁定分钟数",
     "why": "原因",
     "what": "内容",
     "account": "账号编号",
@@ -92,6 +94,7 @@ _VALUES = {
     "remote_address": "来源地址",
     "elders": "老人档案",
     "orders": "服务工单",
+    "audit": "审计日志",
     "codes": "编码管理",
     "accounts": "账号管理",
     "joining": "办理清单",
@@ -118,6 +121,13 @@ _VALUES = {
 def object_label(table: str | None) -> str | None:
     """老人 for elders.elder; a table that is not listed as it is called."""
     return OBJECTS.get(table, table) if table else None
+
+
+def place_of(details: Mapping[str, Any]) -> str | None:
+    """Where it was done, for an event without an object: the list that was read, the page that was asked for."""
+    if isinstance(name := details.get("list"), str):
+        return _VALUES.get(name, name)
+    return path if isinstance(path := details.get("path"), str) else None
 
 
 def describe(details: Mapping[str, Any]) -> list[tuple[str, str]]:

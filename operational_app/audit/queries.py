@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from huiyang.settings import BUSINESS_TIMEZONE
 from operational_app.audit.canonical import event_digest, select_list
-from operational_app.audit.labels import object_label
+from operational_app.audit.labels import object_label, place_of
 from operational_app.audit.models import AuditEvent, Seal, SealEntry
 from operational_app.audit.service import Act, Outcome
 from operational_app.identity.models import Account
@@ -146,7 +146,9 @@ def outcome_of(outcome: str) -> Outcome | str:
 
 def target_of(event: AuditEvent) -> str | None:
     label = object_label(event.target_table)
-    return f"{label} {event.target_id}" if label and event.target_id is not None else label
+    if label is None:
+        return place_of(event.details)
+    return label if event.target_id is None else f"{label} {event.target_id}"
 
 
 def person_of(event: AuditEvent, names: Mapping[int, str]) -> str | None:

@@ -32,7 +32,7 @@ from operational_app.identity.sessions import Actor
 from operational_app.web.counting import MOST_LISTED
 from operational_app.web.database import ScopedSession
 from operational_app.web.errors import on_failure, on_http_error
-from operational_app.web.filters import Filter, FilterValues, personal_names, query_of, read_filters
+from operational_app.web.filters import ChoiceFilter, Filter, FilterValues, personal_names, query_of, read_filters
 from operational_app.web.look import TEMPLATE_FOLDERS, dress_environment
 from operational_app.web.services import Services, actor, remote_address, services, session, today
 
@@ -116,10 +116,13 @@ def column(
 
 
 def shown_filters(filters: Sequence[Filter], asked: FilterValues) -> dict[str, object]:
-    """What the audit trail says of a search: which personal terms were used, and the other conditions as they are."""
+    """What the audit trail says of a search: which personal terms were used, and the other conditions as shown."""
     personal = personal_names(filters)
+    choices = {f.name: dict(f.choices) for f in filters if isinstance(f, ChoiceFilter)}
     plain = {
-        name: list(map(str, value)) if isinstance(value, tuple) else str(value)
+        name: " – ".join("" if end is None else str(end) for end in value)
+        if isinstance(value, tuple)
+        else choices.get(name, {}).get(value, str(value))
         for name, value in asked.values.items()
         if name not in personal
     }
