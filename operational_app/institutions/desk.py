@@ -31,6 +31,8 @@ _DONE = {
     "discharged": "退住已办理，床位已空出。", "bed": "床位状态已更新。", "beds": "房间和床位已新增。",
     "agreement": "合同已上传。", "voided": "合同已作废。", "saved": "已保存。", "staff": "人员已保存。",
     "certificate": "证书已保存。", "permit": "证照已保存。", "staff-left": "离职已登记。",
+    "photo-added": "照片已上传。", "photo-describe": "照片说明已保存。", "photo-cover": "封面已更换。",
+    "photo-take-down": "照片已撤下。",
 }  # fmt: skip
 
 

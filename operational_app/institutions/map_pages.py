@@ -23,6 +23,7 @@ from operational_app.facilities.models import Facility, FacilityStatus
 from operational_app.identity.access import Resource
 from operational_app.institutions import disclosure
 from operational_app.institutions.models import Nature
+from operational_app.institutions.photos import covers_of
 from operational_app.institutions.views import GRADES
 from operational_app.web.gate import policy_with_tiles
 from operational_app.web.rights import pages_of
@@ -58,7 +59,8 @@ def search_page(
         problems=problems, counties=disclosure.county_choices(), medical=disclosure.MEDICAL_CHOICES, at=at,
         natures=[(nature.value, nature.label) for nature in Nature],
         grades=[(str(grade), label) for grade, label in GRADES.items()],
-        tile_url=settings.map_tile_url, tile_attribution=settings.map_tile_attribution, **context,
+        covers=covers_of(session(request)), tile_url=settings.map_tile_url,
+        tile_attribution=settings.map_tile_attribution, **context,
     )  # fmt: skip
 
 

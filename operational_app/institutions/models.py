@@ -299,3 +299,45 @@ class ServiceAgreement(Tracked, Base):
     size_bytes: Mapped[int | None] = mapped_column(info=_IN_APP_ONLY)
     added_at: Mapped[datetime] = mapped_column(server_default=NOW, info=_IN_APP_ONLY)
     voided_at: Mapped[datetime | None] = mapped_column(info=_IN_APP_ONLY)
+
+
+class PhotoKind(Code):
+    ENTRANCE = "entrance", "门头外观"
+    ROOM = "room", "老人房间"
+    DINING = "dining", "餐厅厨房"
+    ACTIVITY = "activity", "活动区"
+    CARE = "care", "医疗护理"
+    OUTDOORS = "outdoors", "院落"
+    FIRE = "fire", "消防设施"
+    OTHER = "other", "其他"
+
+
+class Photo(Identified, Base):
+    """A public photo, kept by its hash (`core.uploads`); what is taken down stays on record.
+
+    Attributes:
+        small_sha256: of its thumbnail.
+        account_id: who handed it in; None for the sample's drawings.
+    """
+
+    __tablename__ = "photo"
+    __table_args__ = (
+        CheckConstraint("not (is_cover and removed_at is not null)", name="cover_is_shown"),
+        Index("ix_photo_institution_id", "institution_id"),
+        Index("uq_photo_cover", "institution_id", unique=True, postgresql_where="is_cover"),
+        {"schema": "institutions"},
+    )
+    scope = Scope(parent=("institution_id", "institutions.institution", "id"))
+
+    institution_id: Mapped[int] = mapped_column(ForeignKey("institutions.institution.id"))
+    kind: Mapped[PhotoKind] = mapped_column(coded(PhotoKind))
+    caption: Mapped[str | None]
+    position: Mapped[int]
+    is_cover: Mapped[bool]
+    sha256: Mapped[str]
+    small_sha256: Mapped[str]
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("identity.account.id"))
+    added_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    removed_at: Mapped[datetime | None]
+    removed_by: Mapped[int | None] = mapped_column(ForeignKey("identity.account.id"))
+    row_version: Mapped[int] = mapped_column(server_default="1")
