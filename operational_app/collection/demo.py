@@ -216,6 +216,8 @@ def _figures(sheet: service.Sheet, random: Random) -> dict[str, str]:
 
 
 def _plausible(field: Field, random: Random) -> str:
+    if field.kind is FieldKind.YES_NO:
+        return "yes" if random.random() < 0.9 else "no"
     if field.options:
         return random.choice(field.options)[0]
     if field.kind is FieldKind.TEXT:
@@ -225,6 +227,8 @@ def _plausible(field: Field, random: Random) -> str:
     most = min(field.high, Decimal(30))
     if field.unit in ("元", "平方米"):
         most = min(field.high, Decimal(90_000))
+    if field.unit in ("栋", "部") or field.code in ("doctor_count", "nurse_count", "social_worker_count"):
+        most = Decimal(4)
     number = random.randint(int(most) // 2, int(most))
     return f"{number}.00" if field.kind is FieldKind.AMOUNT else str(number)
 

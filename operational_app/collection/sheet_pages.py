@@ -18,7 +18,7 @@ from operational_app.audit.service import Act
 from operational_app.collection import queries, rules, service, sheets
 from operational_app.collection.desk import REFUSED, campaign_seen, done, texts_of, work_of
 from operational_app.collection.forms import Form, form_of
-from operational_app.collection.models import Campaign, Filing, SubjectKind, Submission, ValueSource
+from operational_app.collection.models import Campaign, Filing, FilingState, SubjectKind, Submission, ValueSource
 from operational_app.core.uploads import Upload, UploadRefused, keep, kept
 from operational_app.identity.access import Resource
 from operational_app.identity.administration import Refused
@@ -251,13 +251,18 @@ def _grid_page(
     statement = statement.order_by(Filing.division_code, Filing.id)
     rows = work.session.scalars(statement.offset((shown - 1) * _GRID_ROWS).limit(_GRID_ROWS + 1)).all()
     found = service.sheets(work.session, rows[:_GRID_ROWS])
-    ready = [sheet for sheet in found if sheet.filing.figures and not sheet.problems]
+    ready = [sheet for sheet in found if _is_ready(sheet)]
     return page(
         request, "collection/grid.html", status, title="批量填报", campaign=campaign, form=form, sheets=found,
         towns=towns, town=town, shown=shown, has_more=len(rows) > _GRID_ROWS, given=given or {}, wrong=wrong or {},
         error=error, notice=notice, rules=rules, period=rules.period_label(campaign.period), ready=ready,
         subjects=queries.subjects_of(work.session, key),
     )  # fmt: skip
+
+
+def _is_ready(sheet: service.Sheet) -> bool:
+    """Whole and without a problem. What was sent back is handed in on its own page, where its reason stands."""
+    return sheet.filing.state is FilingState.DRAFT and not sheet.problems
 
 
 _GRID_DONE = {"saved": "已保存。", "submitted": "已提交，等待审核。"}
@@ -308,14 +313,14 @@ def _save_grid(request: Request, key: int, given: dict[str, str]) -> Response:
 
 
 def _submit_ready(request: Request, key: int, query: dict[str, str], versions: dict[int, int]) -> Response:
-    """Hands in the page's filings that have no problem left."""
+    """Hands in the page's filings that are ready."""
     work = work_of(request)
     filings = work.session.scalars(
         select(Filing).where(Filing.id.in_(versions), Filing.campaign_id == key).order_by(Filing.id)
     ).all()
     try:
         for sheet in service.sheets(work.session, filings):
-            if sheet.filing.figures and not sheet.problems:
+            if _is_ready(sheet):
                 service.submit(work, sheet.filing.id, versions[sheet.filing.id])
     except Refused as problem:
         work.session.rollback()
