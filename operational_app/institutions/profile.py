@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from huiyang.divisions import county_of, division_tree, subtree_range
 from huiyang.field_crypto import FieldCrypto, IndexPurpose, row_context
-from huiyang.geodesy import bd09_to_gcj02, gcj02_to_wgs84
+from huiyang.geodesy import bd09_to_gcj02, distance_metres, gcj02_to_wgs84
 from huiyang.identifiers import (
     IdNumberStatus,
     PhoneStatus,
@@ -27,6 +27,7 @@ from huiyang.identifiers import (
     uscc_status,
 )
 from huiyang.names import initials_key, normalise_name, pinyin_key
+from huiyang.reference.boundaries import counties_at
 from operational_app.audit.service import Act
 from operational_app.core.base import Code
 from operational_app.core.row_security import set_scope
@@ -55,10 +56,19 @@ from operational_app.workforce.models import Certificate, Occupation, Staff
 
 Form = Mapping[str, str]
 _Tracked = TypeVar("_Tracked", Qualification, Staff)
-DATUMS = {"wgs84": "WGS-84（手机定位、北斗、GPS）", "gcj02": "GCJ-02（高德、腾讯地图）", "bd09": "BD-09（百度地图）"}
+DATUMS = {
+    "wgs84": "WGS-84（手机定位、北斗、GPS）",
+    "cgcs2000": "CGCS2000（天地图、测绘成果）",
+    "gcj02": "GCJ-02（高德、腾讯地图）",
+    "bd09": "BD-09（百度地图）",
+}
+#: CGCS2000 differs by centimetres.
+_AS_WGS84 = {"wgs84", "cgcs2000"}
 #: A little more than the city, in degrees of WGS-84.
 _CITY_BOUNDS = (109.5, 111.3, 20.1, 22.1)
 _MOST_BEDS = 5000
+#: Two institutions so close may be one.
+SAME_PLACE_METRES = 50
 _LONGEST = 100
 
 
@@ -204,7 +214,7 @@ def position_wgs84(longitude: str, latitude: str, datum: str) -> tuple[float, fl
     """A typed position of the given datum (key of DATUMS) as (longitude, latitude) in WGS-84; None where none is given.
 
     Raises:
-        Refused: half a position, no numbers, an unknown datum, outside the city.
+        Refused: half a position, no numbers, an unknown datum, outside the city, the numbers the wrong way round.
     """
     if not longitude.strip() and not latitude.strip():
         return None
@@ -216,12 +226,38 @@ def position_wgs84(longitude: str, latitude: str, datum: str) -> tuple[float, fl
         raise Refused("请选择坐标来源。")
     if datum == "bd09":
         x, y = (float(value) for value in bd09_to_gcj02(x, y))
-    if datum != "wgs84":
+    if datum not in _AS_WGS84:
         x, y = (float(value) for value in gcj02_to_wgs84(x, y))
-    west, east, south, north = _CITY_BOUNDS
-    if not (west <= x <= east and south <= y <= north):
-        raise Refused("这个位置不在湛江市范围内，请核对经度、纬度是否填反。")
+    if _near_the_city(float(latitude), float(longitude)):
+        raise Refused(f"经度和纬度填反了：经度应为 {latitude.strip()}，纬度应为 {longitude.strip()}。")
+    if not _near_the_city(x, y):
+        raise Refused("这个位置不在湛江市范围内，请核对经度、纬度和坐标来源。")
     return round(x, 7), round(y, 7)
+
+
+def _near_the_city(longitude: float, latitude: float) -> bool:
+    west, east, south, north = _CITY_BOUNDS
+    return west <= longitude <= east and south <= latitude <= north
+
+
+class Unconfirmed(Refused):
+    """A position that may be right but looks wrong; `CONFIRMED` in the form says that it is right."""
+
+
+CONFIRMED = "position_confirmed"
+
+
+def _check_county(place: tuple[float, float], division_code: str) -> None:
+    """The boundaries are right to some 200 m, so a position beyond them is doubted, not refused."""
+    tree = division_tree()
+    own = county_of(division_code)
+    lies_in = counties_at([place[0]], [place[1]])[0]
+    if own is None or lies_in == own:
+        return
+    where = f"在{tree[lies_in].name}" if lies_in else "不在湛江市任何一个县（市、区）内"
+    raise Unconfirmed(
+        f"这个位置{where}，而机构登记在{tree[own].name}。请核对坐标和坐标来源；确认无误的，请勾选后再保存。"
+    )
 
 
 def save(work: Work, crypto: FieldCrypto, institution_id: int, given: Form) -> None:
@@ -229,6 +265,7 @@ def save(work: Work, crypto: FieldCrypto, institution_id: int, given: Form) -> N
 
     Raises:
         Refused: a field is wrong, the credit code is another organization's, stale.
+        Unconfirmed: a new position lies in another county.
     """
     institution = work.session.get_one(Institution, institution_id, populate_existing=True, with_for_update=True)
     organization = work.session.get_one(
@@ -243,6 +280,9 @@ def save(work: Work, crypto: FieldCrypto, institution_id: int, given: Form) -> N
     _check_profile(values, work.at.date())
     place = position_wgs84(given.get("longitude", ""), given.get("latitude", ""), given.get("datum", ""))
     before = (organization.longitude_wgs84, organization.latitude_wgs84)
+    has_moved = place is not None and place != before
+    if place is not None and has_moved and given.get(CONFIRMED) != "1":
+        _check_county(place, organization.division_code)
     identity |= dict(zip(("longitude_wgs84", "latitude_wgs84"), place or (None, None), strict=True))
     identity |= _sealed_phone(
         crypto, given.get("contact_phone", ""), "organizations.organization", organization.id, "contact_phone"
@@ -253,8 +293,13 @@ def save(work: Work, crypto: FieldCrypto, institution_id: int, given: Form) -> N
     _flush(work, "统一社会信用代码已属于另一家单位，请核对；如果是重复登记的机构，请联系主管部门合并。")
     work.note(
         Act.INSTITUTION_CHANGE, ("institutions.institution", institution_id), fields=sorted(changed),
-        moved=place is not None and place != before,
+        moved=has_moved, **(_as_typed(given) if has_moved else {}),
     )  # fmt: skip
+
+
+def _as_typed(given: Form) -> dict[str, str]:
+    """A position as it was given, for the record: what is stored was converted."""
+    return {f"given_{name}": given.get(name, "").strip()[:20] for name in ("longitude", "latitude", "datum")}
 
 
 def _checked_identity(identity: dict[str, Any], today: date) -> dict[str, Any]:
@@ -358,7 +403,9 @@ def likely_duplicates(work: Work, organization: Organization) -> list[str]:
     root_lo, root_hi = subtree_range(division_tree().root.code)
     set_scope(work.session, replace(work.actor.scope, division_lo=root_lo, division_hi=root_hi, towns=()))
     rows = work.session.execute(
-        select(Organization.name, Organization.credit_code)
+        select(
+            Organization.name, Organization.credit_code, Organization.longitude_wgs84, Organization.latitude_wgs84
+        )
         .join(OrganizationKind, OrganizationKind.organization_id == Organization.id)
         .where(
             OrganizationKind.kind == OrganizationKindCode.INSTITUTION, Organization.id != organization.id,
@@ -369,9 +416,19 @@ def likely_duplicates(work: Work, organization: Organization) -> list[str]:
     set_scope(work.session, work.actor.scope)
     return [
         name
-        for name, code in rows
-        if (code is not None and code == organization.credit_code) or rules.looks_alike(name, organization.name)
+        for name, code, longitude, latitude in rows
+        if (code is not None and code == organization.credit_code)
+        or rules.looks_alike(name, organization.name)
+        or _is_beside(organization, longitude, latitude)
     ]
+
+
+def _is_beside(organization: Organization, longitude: float | None, latitude: float | None) -> bool:
+    """Within SAME_PLACE_METRES; false where either position (WGS-84) is not known."""
+    x, y = organization.longitude_wgs84, organization.latitude_wgs84
+    if x is None or y is None or longitude is None or latitude is None:
+        return False
+    return float(distance_metres(x, y, longitude, latitude)) <= SAME_PLACE_METRES
 
 
 # Permits

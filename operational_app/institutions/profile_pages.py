@@ -33,7 +33,9 @@ def contact_phone(request: Request, organization: Organization) -> str | None:
     return services(request).crypto.decrypt(cipher, context) if cipher else None
 
 
-def _profile_page(request: Request, key: int, given: dict[str, str] | None = None, error: str = "") -> Response:
+def _profile_page(
+    request: Request, key: int, given: dict[str, str] | None = None, error: str = "", *, asks_to_confirm: bool = False
+) -> Response:
     institution, organization = own_institution(request, key)
     stored = profile.form_of(institution, organization, contact_phone(request, organization))
     return page(
@@ -43,6 +45,7 @@ def _profile_page(request: Request, key: int, given: dict[str, str] | None = Non
         permits=permits_of(session(request), organization.id, today()),
         meter=profile.meter(session(request), institution, organization),
         duplicates=profile.likely_duplicates(work_of(request), organization), error=error, notice=notice_of(request),
+        confirmed=profile.CONFIRMED if asks_to_confirm else None,
     )  # fmt: skip
 
 
@@ -63,7 +66,8 @@ def _save_profile(request: Request, key: int, given: dict[str, str]) -> Response
         profile.save(work, services(request).crypto, key, given)
     except Refused as problem:
         work.session.rollback()
-        return _profile_page(request, key, given, str(problem))
+        doubts = isinstance(problem, profile.Unconfirmed)
+        return _profile_page(request, key, given, str(problem), asks_to_confirm=doubts)
     return done(f"/institutions/{key}/profile", "saved")
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from huiyang.geodesy import wgs84_to_gcj02
+from huiyang.geodesy import gcj02_to_bd09, wgs84_to_gcj02
 from huiyang.identifiers import complete_uscc
 from operational_app.identity.models import RoleCode
 from operational_app.main import create_app
@@ -75,7 +75,12 @@ class TestProfile:
 
     @pytest.mark.parametrize(
         ("datum", "shift"),
-        [("wgs84", lambda x, y: (x, y)), ("gcj02", wgs84_to_gcj02)],
+        [
+            ("wgs84", lambda x, y: (x, y)),
+            ("cgcs2000", lambda x, y: (x, y)),
+            ("gcj02", wgs84_to_gcj02),
+            ("bd09", lambda x, y: gcj02_to_bd09(*wgs84_to_gcj02(x, y))),
+        ],
     )
     def test_a_position_is_kept_as_wgs84_whatever_its_datum(self, house, datum, shift):
         longitude, latitude = (float(value) for value in shift(110.3594, 21.2707))
@@ -84,6 +89,20 @@ class TestProfile:
         query = "select longitude_wgs84, latitude_wgs84 from organizations.organization where id = %s"
         assert house.value(query, house.organization) == pytest.approx((110.3594, 21.2707), abs=2e-7)
         assert stored(house, "/profile")["datum"] == "wgs84", "saved again it does not move"
+        note = house.records.audited(action="institution_change", target_id=house.key)[-1]["details"]
+        assert (note["given_datum"], note["given_longitude"]) == (datum, str(longitude)[:20])
+
+    @pytest.mark.parametrize(
+        ("x", "y", "where"), [("110.40", "21.18", "在霞山区"), ("111.2", "20.2", "不在湛江市任何一个县")]
+    )
+    def test_a_position_in_another_county_is_saved_only_when_confirmed(self, house, x, y, where):
+        response = self.save(house, longitude=x, latitude=y, registrar="某局")
+        assert response.status_code == 422 and where in response.text and "登记在赤坎区" in response.text
+        assert 'name="position_confirmed"' in response.text and 'value="某局"' in response.text
+        assert stored(house, "/profile")["longitude"] == ""
+        response = self.save(house, longitude=x, latitude=y, position_confirmed="1")
+        assert response.status_code == 303, response.text
+        assert self.save(house, registrar="某局").status_code == 303, "what was confirmed is not asked again"
 
     def test_what_is_wrong_is_said_and_nothing_lost(self, house, records):
         taken = credit_code()
@@ -92,7 +111,7 @@ class TestProfile:
             ({"credit_code": "52440802000000000A"}, "统一社会信用代码不正确"),
             ({"credit_code": taken}, "已属于另一家单位"),
             ({"contact_phone": "123"}, "电话号码不正确"),
-            ({"longitude": "21.27", "latitude": "110.36"}, "是否填反"),
+            ({"longitude": "21.27", "latitude": "110.36"}, "经度和纬度填反了：经度应为 110.36"),
             ({"longitude": "110.36", "latitude": ""}, "都填写数字"),
             ({"longitude": "nan", "latitude": "nan"}, "不在湛江市范围内"),
             ({"bed_fee_min_yuan": "9", "bed_fee_max_yuan": "8"}, "床位费最低不能高于最高"),
@@ -127,6 +146,18 @@ class TestProfile:
         browser = signed_in(house.app, records.account(RoleCode.INSTITUTION_MANAGER, organization_id=organization))
         text = browser.get(f"/institutions/{key}").text
         assert "可能重复登记" in text and f"湛江市{name}" in text
+
+    def test_one_at_the_same_place_is_told_and_one_farther_off_is_not(self, house, records):
+        names = {"晨光照护之家": "110.3803", "暮云怡居": "110.3812"}
+        assert self.save(house, longitude="110.38", latitude="21.25", position_confirmed="1").status_code == 303
+        for name, longitude in names.items():
+            key, organization = records.institution(name, CHIKAN)
+            manager = records.account(RoleCode.INSTITUTION_MANAGER, organization_id=organization)
+            other = House(house.app, records)
+            other.key, other.page, other.browser = key, f"/institutions/{key}", signed_in(house.app, manager)
+            assert self.save(other, longitude=longitude, latitude="21.25", position_confirmed="1").status_code == 303
+        text = house.look()
+        assert "晨光照护之家" in text and "暮云怡居" not in text, "31 m and 124 m off"
 
     def test_permits_or_the_reason_why_there_is_none(self, house):
         new = {"kind": "fire", "number": "湛公消 1 号", "issued_on": "2024-01-01"}
