@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from huiyang.database import Login, connect
 from huiyang.errors import HuiyangError
 from huiyang.platform.installation import environment
-from huiyang.settings import PROJECT_ROOT
+from huiyang.server import POSTGRES_BIN_PATH, admin_connect
+from huiyang.settings import PROJECT_ROOT, Settings
 from operational_app.audit import sealing
 from operational_app.audit.canonical import BatchDigest, event_digest, select_list
 from operational_app.audit.retention import prune
@@ -362,3 +365,37 @@ class TestPruning:
     def test_events_of_a_pruned_batch(self, trail: Trail, of_last_year: list[int]):
         trail.as_superuser("update audit.seal set pruned_at = now() where number = 1")
         assert findings(trail) == ["Batch 1: said to be pruned, but has 2 events."]
+
+
+def test_a_dump_restored_into_a_new_cluster_goes_on(trail: Trail, new_server: Callable[[], Settings], tmp_path: Path):
+    """Transaction ids start anew there; the trail, its chain and the medium do not."""
+    trail.batches(3, 2)
+    settings = new_server()
+    dump = tmp_path / "app.dump"
+    _postgres_tool(
+        trail.settings, "pg_dump", "--format=custom", "--schema=audit", "--schema=identity", "--schema=reference",
+        "--schema=organizations", f"--file={dump}",
+    )  # fmt: skip
+    with admin_connect(settings, "app") as admin:
+        admin.execute("create extension if not exists btree_gist")
+    _postgres_tool(settings, "pg_restore", "--no-owner", "--role=huiyang_owner", str(dump), check=False)
+    restored = Trail(settings)
+    restored.heads.path.parent.mkdir(exist_ok=True)
+    restored.heads.path.write_bytes(trail.heads.path.read_bytes())
+    report = verify(settings)
+    assert (report.findings, report.events, report.batches) == ([], 5, 2)
+    assert restored.batches(2, 1)
+    report = verify(settings)
+    assert (report.findings, report.events, report.batches) == ([], 8, 4)
+
+
+def _postgres_tool(settings: Settings, tool: str, *arguments: str, check: bool = True) -> None:
+    with admin_connect(settings, "app") as admin:
+        info = admin.info
+        variables = os.environ | {
+            "PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGPASSWORD": info.password,
+            "PGDATABASE": "app",
+        }  # fmt: skip
+    found = POSTGRES_BIN_PATH / tool
+    command = [str(found), *(["--dbname=app"] if tool == "pg_restore" else []), *arguments]
+    subprocess.run(command, env=variables, check=check)
