@@ -54,7 +54,7 @@ STATE_COLOURS = {
 _KINDS = {kind.value: kind for kind in CampaignKind}
 _SOURCES = {source.value: source.label for source in ValueSource}
 _OVERDUE, _CORRECTING = "overdue", "更正中"
-_PER_PAGE = 50
+_PER_PAGE, _CAMPAIGNS_PER_PAGE, _MOST_PAGES = 50, 10, 1_000
 _DONE = {
     "opened": "采集任务已开始，填报人可在待办事项中看到。", "extended": "截止日期已延长。", "closed": "采集已结束。",
     "reminded": "已催报，对方会在待办事项中看到。", "saved": "已保存。", "unchanged": "已按上期数据确认。",
@@ -65,6 +65,11 @@ _DONE = {
 
 def _notice(request: Request) -> str:
     return _DONE.get(request.query_params.get("done", ""), "")
+
+
+def _page_number(request: Request) -> int:
+    given = request.query_params.get("page", "1")
+    return int(given) if given.isdecimal() and 0 < int(given) <= _MOST_PAGES else 1
 
 
 def state_badge(filing: Filing, on: date) -> tuple[str, str]:
@@ -106,7 +111,9 @@ def _bars(counts: dict[FilingState, int]) -> list[tuple[str, str, int]]:
 @router.get("/collection")
 def campaigns_page(request: Request) -> Response:
     work = work_of(request)
-    campaigns = queries.campaigns_seen(work.session)
+    shown = _page_number(request)
+    campaigns = queries.campaigns_seen(work.session, (shown - 1) * _CAMPAIGNS_PER_PAGE, _CAMPAIGNS_PER_PAGE + 1)
+    has_more, campaigns = len(campaigns) > _CAMPAIGNS_PER_PAGE, campaigns[:_CAMPAIGNS_PER_PAGE]
     found = queries.progress(work.session, [campaign.id for campaign in campaigns], today())
     cards = []
     for campaign in campaigns:
@@ -121,11 +128,14 @@ def campaigns_page(request: Request) -> Response:
         own = work.session.scalars(
             select(Filing).order_by(Filing.state == FilingState.ACCEPTED, Filing.due_on.desc(), Filing.id).limit(100)
         ).all()
+        of_own = select(Campaign).where(Campaign.id.in_({filing.campaign_id for filing in own}))
+        campaigns, has_more = list(work.session.scalars(of_own)), False
     return page(
         request, "collection/list.html", title="数据采集", cards=cards, bars=_bars, own=own, today=today(),
         titles={campaign.id: title_of(campaign) for campaign in campaigns},
         badge_of=lambda filing: state_badge(filing, today()),
         may_open=work.actor.may(Resource.COLLECTION_CAMPAIGNS) and bool(_places(request)), notice=_notice(request),
+        shown=shown, has_more=has_more,
     )  # fmt: skip
 
 
@@ -217,7 +227,7 @@ def _campaign_page(request: Request, key: int, error: str = "") -> Response:
     campaign, work = campaign_seen(request, key), work_of(request)
     parts = queries.progress(work.session, [key], today()).get(key, [])
     statement, chosen = _filter(request, key)
-    shown = int(number) if (number := request.query_params.get("page", "1")).isdecimal() and number != "0" else 1
+    shown = _page_number(request)
     waiting = case((Filing.state == FilingState.SUBMITTED, 0), (Filing.state == FilingState.ACCEPTED, 2), else_=1)
     rows = work.session.scalars(
         statement.order_by(waiting, Filing.division_code, Filing.id).offset((shown - 1) * _PER_PAGE).limit(_PER_PAGE)

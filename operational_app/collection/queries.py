@@ -189,10 +189,10 @@ def progress(session: Session, campaigns: Sequence[int], today: date) -> dict[in
     return {key: [parts[code] for code in sorted(parts)] for key, parts in found.items()}
 
 
-def campaigns_seen(session: Session) -> list[Campaign]:
-    """Newest first."""
+def campaigns_seen(session: Session, skip: int, limit: int) -> list[Campaign]:
+    """Open ones first, then the newest."""
     statement = select(Campaign).order_by(Campaign.state.desc(), Campaign.due_on.desc(), Campaign.id.desc())
-    return list(session.scalars(statement.limit(200)))
+    return list(session.scalars(statement.offset(skip).limit(limit)))
 
 
 def subjects_of(session: Session, campaign_id: int) -> list[SubjectKind]:

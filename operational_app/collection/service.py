@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from huiyang.divisions import division_tree
@@ -167,8 +168,12 @@ def open_campaign(work: Work, form: NewCampaign) -> Campaign:
         instruction=form.instruction.strip(), opened_by=work.actor.account_id, opened_at=work.at,
     )  # fmt: skip
     session.add(campaign)
-    session.flush()
-    count = _ask(session, campaign, form.subjects, period.end_date)
+    try:
+        session.flush()
+        count = _ask(session, campaign, form.subjects, period.end_date)
+    except IntegrityError as error:  # somebody else opened one of the same period at the same time
+        session.rollback()
+        raise Refused("这一期的采集任务刚刚由他人发起，请在采集任务列表中查看。") from error
     if not count:
         raise Refused("没有需要采集的对象，或者这些对象在这一期已由其他采集任务覆盖。")
     _campaign_event(work, campaign, CampaignAct.OPEN, campaign.instruction)
