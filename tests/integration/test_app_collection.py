@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from datetime import date, timedelta
 
 import psycopg
@@ -305,6 +306,51 @@ class TestFilling:
             )  # fmt: skip
         assert round_.act(round_.people(RoleCode.AUDITOR), filing, "accept").status_code == 303
         assert round_.act(round_.manager(), filing, "accept").status_code == 403
+
+    def test_of_two_decisions_at_once_exactly_one_counts(self, round_):
+        filing, manager = round_.filing(), round_.manager()
+        round_.fill(manager, filing)
+        round_.act(manager, filing, "submit")
+        version = round_.value("select row_version from collection.filing where id = %s", filing)
+        checkers = [round_.people(RoleCode.AUDITOR), round_.people(RoleCode.DATA_STAFF)]
+        answers = []
+        acts = (("accept", {}), ("return", {"reason": "请核对"}))
+        threads = [
+            threading.Thread(
+                target=lambda b=b, a=a, d=d: answers.append(round_.act(b, filing, a, version, **d).status_code)
+            )
+            for b, (a, d) in zip(checkers, acts, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers) == [303, 422]
+        decided = round_.value(
+            "select count(*) from collection.filing_event where filing_id = %s and act in ('accept', 'return')", filing
+        )
+        assert decided == 1
+
+    def test_of_two_who_open_the_same_period_exactly_one_does(self, app, records):
+        mine = Round(app, records)
+        offices = [mine.office, mine.people(RoleCode.DATA_STAFF)]
+        year, month = divmod(next(_months), 12)
+        data = {"kind": "operating", "period": f"{2021 + year}-{month + 1:02d}", "division": LEIZHOU,
+                "institution": "1", "due_on": str(today())}  # fmt: skip
+        answers = []
+        threads = [
+            threading.Thread(
+                target=lambda b=b: answers.append(
+                    b.post("/collection/new", data, form_on="/collection/new").status_code
+                )
+            )
+            for b in offices
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(answers) == [303, 422]
 
     def test_sent_back_with_a_reason_and_corrected_as_a_new_version(self, round_):
         filing, manager = round_.filing(), round_.manager()
