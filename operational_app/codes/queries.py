@@ -190,11 +190,11 @@ def history_of(session: Session, kind: SubjectKind, key: int) -> list[History]:
 
 def legacy_numbers_of(session: Session, kind: SubjectKind, key: int) -> list[str]:
     """Numbers of the old platform that mean this thing; of an elder, those of merged duplicates too."""
-    column = getattr(LegacyCode, SUBJECTS[kind].column)
-    is_meant = column == key
-    if kind is SubjectKind.ELDER:
+    keys = [key]
+    if kind is SubjectKind.ELDER:  # asked for first: an `or` with a subquery would read all of a city's numbers
         merged = select(ElderMerge.merged_id).where(ElderMerge.survivor_id == key, ElderMerge.reverted_at.is_(None))
-        is_meant = or_(is_meant, column.in_(merged))
+        keys += session.scalars(merged)
+    is_meant = getattr(LegacyCode, SUBJECTS[kind].column).in_(keys)
     return list(session.scalars(select(LegacyCode.legacy_code).where(is_meant).order_by(LegacyCode.legacy_code)))
 
 
