@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     upstream_issuer: str | None = None
     upstream_client_id: str | None = None
     upstream_client_secret_file: Path | None = None
+    #: Whether anybody may read what institutions disclose (area, nature, fees, grade, medical conditions, vacancy,
+    #: permits, photos) at /public/institutions. On: disclosure to the public is what these fields are collected for.
+    public_disclosure: bool = True
     #: Raster tiles beneath the map of institutions, as an address with {x}, {y} and {z} (Web Mercator, CGCS2000 or
     #: WGS-84: 天地图's layers ending in `_w`), and the words that their owner wants beside them. Default: no base map,
     #: and no request leaves the installation.

@@ -34,7 +34,7 @@ from operational_app.identity import admin_pages, own_pages
 from operational_app.identity import pages as identity_pages
 from operational_app.identity import views as identity_views
 from operational_app.inbox import pages as inbox_pages
-from operational_app.institutions import map_pages
+from operational_app.institutions import map_pages, public_pages
 from operational_app.institutions import pages as institution_pages
 from operational_app.institutions.views import InstitutionView
 from operational_app.joining import pages as joining_pages
@@ -73,6 +73,7 @@ ROUTERS = (
     elder_pages.router,
     institution_pages.router,
     map_pages.router,
+    public_pages.router,
     collection_pages.router,
     code_pages.scans,
     code_pages.router,

@@ -72,6 +72,8 @@ USERINFO_PATH = "/oauth/userinfo"
 #: Asked by other applications, not by browsers of users: nobody is signed in there, whatever cookie comes along.
 MACHINE_PATHS = frozenset({DISCOVERY_PATH, KEYS_PATH, TOKEN_PATH, USERINFO_PATH})
 API_PATH = "/api/v1"
+#: Open to everybody, and only read: nobody is signed in there, whatever cookie comes along, so that answers are cached.
+PUBLIC_PREFIX = "/public/"
 #: Answers without a form. They get no form cookie: a browser that another site sends here shows none (it is `strict`),
 #: and a new one would break the forms of its other tabs.
 _WITHOUT_FORM = MACHINE_PATHS | {CHECK_PATH, AUTHORIZE_PATH, UPSTREAM_PATH}
@@ -96,15 +98,6 @@ _SECURITY_HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
-
-
-def policy_with_tiles(tile_url: str) -> str:
-    """The content security policy of a page whose map takes tiles from another host."""
-    parts = urlsplit(tile_url)
-    policy = _SECURITY_HEADERS["content-security-policy"]
-    return policy.replace("connect-src 'self'", f"connect-src 'self' {parts.scheme}://{parts.netloc}").replace(
-        "img-src 'self' data:", "img-src 'self' data: blob:"
-    )
 
 
 def policy_with_tiles(tile_url: str) -> str:
@@ -163,7 +156,8 @@ class _Passage:
         is_machine = request.url.path in MACHINE_PATHS
         is_api = request.url.path.startswith(f"{API_PATH}/")
         bearer = _bearer(request) if is_api else None
-        token = None if is_machine or bearer is not None else request.cookies.get(SESSION_COOKIE)
+        is_public = request.url.path.startswith(PUBLIC_PREFIX) and request.method in _SAFE_METHODS
+        token = None if is_machine or is_public or bearer is not None else request.cookies.get(SESSION_COOKIE)
         actor = await run_sync(self._find_actor, token) if token else None
         if bearer is not None:
             actor = await run_sync(self._find_actor_of_token, bearer)
@@ -185,7 +179,7 @@ class _Passage:
             if bearer is None and not self._api_form_is_ours():
                 await self._answer(problem(403, "缺少或错误的 X-CSRFToken，请从 GET /api/v1/me 重新取得。"))
                 return
-        if actor is None and not is_machine and request.url.path not in OPEN_PATHS:
+        if actor is None and not is_machine and not is_public and request.url.path not in OPEN_PATHS:
             await self._answer(_ask_to_sign_in(request, was_signed_in=bool(token)))
             return
         if actor and actor.must_change_password and request.url.path not in _OPEN_BEFORE_OWN_PASSWORD:
@@ -313,7 +307,8 @@ class _Passage:
         headers = MutableHeaders(scope=message)
         for name, value in _SECURITY_HEADERS.items():
             headers.setdefault(name, value)
-        if not self._has_form_cookie and self._request.url.path not in _WITHOUT_FORM:
+        path = self._request.url.path
+        if not self._has_form_cookie and path not in _WITHOUT_FORM and not path.startswith(PUBLIC_PREFIX):
             cookie = Response()
             cookie.set_cookie(FORM_COOKIE, self._form_cookie, secure=True, httponly=True, samesite="strict", path="/")
             headers.append("set-cookie", cookie.headers["set-cookie"])
