@@ -28,7 +28,7 @@ class FieldKind(Code):
 _DISCLOSURE = "《养老服务质量信息公开标准指引》"
 _ABILITY = "GB/T 42195-2022"
 _SAFETY = "GB 38600-2019"
-_OPERATION = "民政运营数据月报"
+_OPERATION = "项目建设方案 3.2.5"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from huiyang.divisions import division_tree
 from operational_app.collection import queries, rules, service, sheet_pages
 from operational_app.collection.desk import REFUSED, campaign_seen, done, filing_seen, name_like, texts_of, work_of
-from operational_app.collection.forms import form_of
+from operational_app.collection.forms import Form, form_of
 from operational_app.collection.models import (
     Campaign,
     CampaignEvent,
@@ -334,24 +334,38 @@ def _filing_page(
         select(FilingEvent).where(FilingEvent.filing_id == key).order_by(FilingEvent.id.desc())
     ).all()
     handed_in = work.session.scalars(
-        select(Submission).where(Submission.filing_id == key).order_by(Submission.number.desc())
+        select(Submission).where(Submission.filing_id == key).order_by(Submission.number)
     ).all()
     may_edit = service.why_not_edit(work, filing, sheet.campaign) is None
-    number = handed_in[1].figures if len(handed_in) > 1 else {}
     return page(
         request, "collection/filing.html", REFUSED if error else 200, title=filing.name, filing=filing, sheet=sheet,
-        campaign_title=title_of(sheet.campaign), problems=problems, events=events, submissions=handed_in,
+        campaign_title=title_of(sheet.campaign), problems=problems, events=events,
+        history=_history(sheet.form, handed_in),
         may_edit=may_edit, may_decide=service.why_not_decide(work, filing) is None,
         why_not_decide=service.why_not_decide(work, filing),
         may_check=service.why_not_check(work) is None, given=given or {}, error=error, notice=_notice(request),
         badge=state_badge(filing, today()), sources=_SOURCES,
-        before_return=number, rules=rules, previous_label=(
+        rules=rules, previous_label=(
             rules.period_label(sheet.previous_period) if sheet.previous_period else ""
         ), may_correct=filing.state is FilingState.ACCEPTED
         and (service.may_fill(work, filing) or service.why_not_check(work) is None),
         is_deputy=may_edit and work.actor.scope.organization_id is None,
         editor=work.session.scalar(select(Account.display_name).where(Account.id == filing.edited_by)),
     )  # fmt: skip
+
+
+def _history(form: Form, submissions: Sequence[Submission]) -> list[tuple[Submission, str]]:
+    """Each submission, the newest first, with what it changed against the one before."""
+    told = []
+    for before, submission in zip([*submissions[:1], *submissions[:-1]], submissions, strict=True):
+        changed = [
+            f"{field.label} {rules.shown(field, before.figures.get(field.code)) or '空'}"
+            f" → {rules.shown(field, submission.figures.get(field.code)) or '空'}"
+            for field in form.fields
+            if before.figures.get(field.code) != submission.figures.get(field.code)
+        ]
+        told.append((submission, "；".join(changed)))
+    return told[::-1]
 
 
 @router.get("/collection/filings/{key:int}")

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from huiyang.periods import Period
@@ -58,7 +59,7 @@ def previous_figures(session: Session, filings: Sequence[Filing]) -> dict[int, t
                 and_(Submission.filing_id == before.id, Submission.number == before.accepted_number),
             )
             .where(now.id.in_(keys))
-            .distinct(now.id)
+            .ext(distinct_on(now.id))
             .order_by(now.id, before.period.desc())
         )  # fmt: skip
         for key, period, figures in session.execute(statement):
@@ -181,8 +182,7 @@ def progress(session: Session, campaigns: Sequence[int], today: date) -> dict[in
         .group_by(Filing.campaign_id, county, Filing.state)
     )
     found: dict[int, dict[str, Progress]] = defaultdict(dict)
-    for row in rows:
-        campaign_id, prefix, state, count, overdue = row.tuple()
+    for campaign_id, prefix, state, count, overdue in rows:
         part = found[campaign_id].setdefault(prefix, Progress(f"{prefix}000000", {}))
         part.counts[state] = count
         part.overdue += overdue

@@ -105,7 +105,9 @@ def export(request: Request, key: int, subject: str = "") -> Response:
         *(field.heading for field in form.fields), "情况说明",
     ]  # fmt: skip
     rows = []
-    for filing, accepted in work.session.execute(statement).tuples():
+    row: Any
+    for row in work.session.execute(statement):
+        filing, accepted = row
         figures = accepted.figures if accepted else {}
         remarks = accepted.remarks if accepted else {}
         told = "；".join(f"{f.label}：{remarks[f.code]}" for f in form.fields if f.code in remarks)

@@ -375,6 +375,9 @@ class TestFilling:
             filing,
         )
         assert kept == ["80000.00", "81000.00", "82000.00"]
+        page = manager.get(f"/collection/filings/{filing}").text
+        assert "第 3 次（有效）" in page
+        assert "本月收入 81000.00 → 82000.00" in page
         with connect(Login.APP, round_.records.settings) as app, pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute("update collection.submission set figures = '{}'")
 
