@@ -165,6 +165,15 @@ def _with_schema(settings: Settings) -> Settings:
     return settings
 
 
+@pytest.fixture(scope="module")
+def own_installation() -> Iterator[Settings]:
+    """A module's own, with schema and reference data, for tests that change whatever they find."""
+    home = Path(tempfile.mkdtemp(prefix="huiyang-own-"))
+    with running_server(Settings(home=home / "home", postgres_admin_url=None, **_ports())) as settings:
+        yield _with_schema(settings)
+    shutil.rmtree(home, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def demo_installation() -> Iterator[Settings]:
     """What the environment names: the old platform's demo export migrated, with the demo accounts. Nobody adds rows."""

@@ -16,16 +16,29 @@ from starlette.responses import Response
 
 from operational_app.api import document
 from operational_app.api.operations import RIGHT
+from operational_app.codes import api as codes
 from operational_app.codes.service import CodeTaken
+from operational_app.elders import api as elders
 from operational_app.identity import api as identity
 from operational_app.identity.administration import Overtaken, Refused, Stale
 from operational_app.institutions import api as institutions
 from operational_app.joining import api as joining
+from operational_app.organizations import api as organizations
 from operational_app.web.gate import API_PATH
 from operational_app.web.problems import FieldProblem, Problem, documented, problem
+from operational_app.workbench import api as workbench
 
 _log = logging.getLogger("huiyang.app")
-ROUTERS = (identity.router, joining.router, institutions.router, document.router)
+ROUTERS = (
+    identity.router,
+    joining.router,
+    workbench.router,
+    codes.router,
+    organizations.router,
+    institutions.router,
+    elders.router,
+    document.router,
+)
 _STALE = "该记录刚被他人修改，请重新读取后再试。"
 #: Pydantic's errors in Chinese; {…} is filled from the error's context.
 _MESSAGES = {

@@ -53,12 +53,34 @@ _MAY_CHANGE = [Depends(demand(Resource.CODE_CHANGES))]
 # --- scanning ---
 
 
+@dataclass(frozen=True)
+class Scan:
+    """What a code leads the scanner to.
+
+    Attributes:
+        found: (kind, key, address of the page); None where there is nothing for them.
+        too_many: nothing was looked up, for too many scans led nowhere.
+    """
+
+    found: tuple[SubjectKind, int, str] | None
+    too_many: bool = False
+
+
 @scans.get(SCAN_PATH + "{given:path}")
 def scan(request: Request, given: str) -> Response:
-    """Leads to the page that the scanner's role has for what the code names.
+    """Leads to the page that the scanner's role has for what the code names; a stranger is asked to sign in first."""
+    scanned = look_up(request, given)
+    if scanned.found is None:
+        status = 429 if scanned.too_many else 404
+        return page(request, "codes/unknown.html", status, title="无法打开", too_many=scanned.too_many)
+    return RedirectResponse(scanned.found[2], status_code=302)
 
-    Never issued, revoked, out of scope, no right to the page: one answer for all. A stranger is asked to sign in before
-    anything is looked up. It is recorded who scanned, not that anybody was anywhere.
+
+def look_up(request: Request, given: str) -> Scan:
+    """What a code names, if the scanner's role has a page for it.
+
+    Never issued, revoked, out of scope, no right to the page: one answer for all. It is recorded who scanned, not that
+    anybody was anywhere.
     """
     who, database = actor(request), services(request).database
     with database.transaction(who.scope) as counting:
@@ -72,14 +94,14 @@ def scan(request: Request, given: str) -> Response:
                 recording, Act.CODE_SCAN, account_id=who.account_id, remote_address=remote_address(request),
                 outcome=Outcome.DENIED, details={"code": code} if may_scan else {"code": code, "too_many": True},
             )  # fmt: skip
-        return page(request, "codes/unknown.html", 404 if may_scan else 429, title="无法打开", too_many=not may_scan)
+        return Scan(None, too_many=not may_scan)
     kind, key = found
     service.forgive_scan(session(request), who.account_id)
     record(
         session(request), Act.CODE_SCAN, account_id=who.account_id, remote_address=remote_address(request),
         target=(_TABLES[kind], key), details={"code": as_printed(given)},
     )  # fmt: skip
-    return RedirectResponse(address, status_code=302)
+    return Scan((kind, key, address))
 
 
 def _page_of(request: Request, kind: SubjectKind, key: int) -> str | None:

@@ -244,6 +244,45 @@ def find(
     return _rows(session, keys, crypto, today), counted if is_counted else None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a page ended: in which part of the list, at which of its keys."""
+
+    part: int
+    key: str
+    elder_id: int
+
+
+def find_after(
+    session: Session,
+    query: ElderQuery,
+    scope: ScopeSetting,
+    crypto: FieldCrypto,
+    today: date,
+    after: Place | None,
+    limit: int,
+) -> tuple[list[ElderRow], Place | None]:
+    """The elders after a place, in the order of `find`, and where they end; None at the list's end."""
+    source, parts = _source(query, scope)
+    source = source.where(*matching(query, scope, crypto, today))
+    found: list[tuple[int, str, int]] = []
+    for number, part in enumerate(parts):
+        if after is not None and number < after.part:
+            continue
+        earlier = parts[:number] if query.name else ()  # a name may lie in several parts; a place lies in one
+        here = source.add_columns(part.key).where(part.condition, *(not_(other.condition) for other in earlier))
+        if after is not None and number == after.part:
+            here = here.where(tuple_(part.key, Elder.id) > (after.key, after.elder_id))
+        rows: Any = session.execute(here.order_by(part.key, Elder.id).limit(limit + 1 - len(found)))
+        found += [(number, key, elder_id) for elder_id, key in rows]
+        if len(found) > limit:
+            break
+    page = found[:limit]
+    return _rows(session, [elder_id for _, _, elder_id in page], crypto, today), (
+        Place(*page[-1]) if len(found) > limit else None
+    )
+
+
 def _source(query: ElderQuery, scope: ScopeSetting) -> tuple[Select[int], list[_Part]]:
     """Where keys come from, and the parts in whose order.
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from huiyang.field_crypto import row_context
+from huiyang.field_crypto import FieldCrypto, row_context
 from huiyang.identifiers import PhoneStatus, normalise_phone, phone_status
 from operational_app.audit.service import Act
 from operational_app.identity.access import Resource
@@ -29,7 +29,7 @@ _TABLE = "organizations.organization"
 _KINDS = {kind.value: kind for kind in QualificationKind}
 
 
-def _own(request: Request) -> Organization:
+def own(request: Request) -> Organization:
     """The organization of the user.
 
     Raises:
@@ -43,14 +43,12 @@ def _own(request: Request) -> Organization:
 
 
 def _page(request: Request, given: dict[str, str] | None = None, error: str = "") -> Response:
-    organization, work = _own(request), session(request)
-    cipher = organization.contact_phone_cipher
-    context = row_context(_TABLE, "contact_phone_cipher", organization.id)
+    organization, work = own(request), session(request)
     return page(
         request, "organizations/own.html", REFUSED if error else 200, title="本单位信息", organization=organization,
         kinds=kinds_of(work, [organization.id]).get(organization.id), colour=STATUS_COLOURS[organization.status],
-        contact_phone=mask_phone(services(request).crypto.decrypt(cipher, context)) if cipher else "未登记",
-        permits=permits_of(work, organization.id, today()), managers=_managers(work, organization.id),
+        contact_phone=contact_phone_of(request, organization),
+        permits=permits_of(work, organization.id, today()), managers=managers_of(work, organization.id),
         permit_kinds=[(code, kind.label) for code, kind in _KINDS.items()], error=error, notice=notice_of(request),
         given=given
         or {
@@ -60,7 +58,14 @@ def _page(request: Request, given: dict[str, str] | None = None, error: str = ""
     )  # fmt: skip
 
 
-def _managers(work: Session, organization_id: int) -> list[tuple[str, str, str]]:
+def contact_phone_of(request: Request, organization: Organization) -> str:
+    """Masked."""
+    cipher = organization.contact_phone_cipher
+    context = row_context(_TABLE, "contact_phone_cipher", organization.id)
+    return mask_phone(services(request).crypto.decrypt(cipher, context)) if cipher else "未登记"
+
+
+def managers_of(work: Session, organization_id: int) -> list[tuple[str, str, str]]:
     """(user name, name, roles) of the organization's people."""
     rows = work.execute(
         select(Account.username, Account.display_name, func.coalesce(func.string_agg(Role.name, "、"), "未授予"))
@@ -87,24 +92,31 @@ def save_organization(
     contact_name: Text = "",
     contact_phone: Text = "",
 ) -> Response:
-    work, organization = work_of(request), _own(request)
+    work, organization = work_of(request), own(request)
     given = {"address": address, "legal_person": legal_person, "contact_name": contact_name}
     try:
-        values: dict[str, object] = {name: _short(text) for name, text in given.items()}
-        if contact_phone.strip():
-            if phone_status(contact_phone) is not PhoneStatus.VALID:
-                raise Refused("联系电话不正确。")
-            context = row_context(_TABLE, "contact_phone_cipher", organization.id)
-            values["contact_phone_cipher"] = services(request).crypto.encrypt(normalise_phone(contact_phone), context)
-            values["contact_phone_status"] = PhoneStatus.VALID.value
-        _save(work, organization.id, row_version, values)
+        save(work, services(request).crypto, organization.id, given, contact_phone, row_version)
     except Refused as problem:
         work.session.rollback()
         return _page(request, given, str(problem))
     return done("/organization")
 
 
-def _save(work: Work, key: int, row_version: int, values: dict[str, object]) -> None:
+def save(
+    work: Work, crypto: FieldCrypto, key: int, given: dict[str, str], contact_phone: str, row_version: int
+) -> None:
+    """Changes the record of an organization; an empty phone leaves the stored one.
+
+    Raises:
+        Refused: a phone that is none, a text that is too long, stale.
+    """
+    values: dict[str, object] = {name: _short(text) for name, text in given.items()}
+    if contact_phone.strip():
+        if phone_status(contact_phone) is not PhoneStatus.VALID:
+            raise Refused("联系电话不正确。")
+        context = row_context(_TABLE, "contact_phone_cipher", key)
+        values["contact_phone_cipher"] = crypto.encrypt(normalise_phone(contact_phone), context)
+        values["contact_phone_status"] = PhoneStatus.VALID.value
     update_row(work, Organization, key, row_version, values | {"effective_at": work.at})
     work.note(Act.ORGANIZATION_CHANGE, (_TABLE, key), fields=sorted(values))
 
@@ -125,7 +137,7 @@ def save_permit(
     permit: Text = "",
 ) -> Response:
     """A new permit, or a new number and end of a known one (`permit`: its key)."""
-    work, organization = work_of(request), _own(request)
+    work, organization = work_of(request), own(request)
     try:
         if kind not in _KINDS or not number.strip():
             raise Refused("请选择证照种类并填写编号。")

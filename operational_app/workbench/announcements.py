@@ -106,15 +106,22 @@ def announcements(request: Request) -> Response:
 
 @reading.get("/announcements/{key:int}")
 def announcement(request: Request, key: int) -> Response:
-    work, who = session(request), actor(request)
-    found = work.scalars(
-        select(Announcement).where(Announcement.id == key, shown_to(who, own_division(work, who), now()))
-    ).one_or_none()
+    found = read(work_of(request), key)
     if found is None:
         raise HTTPException(404)
-    receipt = insert(AnnouncementRead).values(announcement_id=key, account_id=who.account_id)
-    work.execute(receipt.on_conflict_do_nothing())
     return page(request, "workbench/announcement.html", title=found.title, announcement=found)
+
+
+def read(work: Work, key: int) -> Announcement | None:
+    """An announcement that is shown to the user, with a receipt for the first reading."""
+    session, who = work.session, work.actor
+    found = session.scalars(
+        select(Announcement).where(Announcement.id == key, shown_to(who, own_division(session, who), work.at))
+    ).one_or_none()
+    if found is not None:
+        receipt = insert(AnnouncementRead).values(announcement_id=key, account_id=who.account_id)
+        session.execute(receipt.on_conflict_do_nothing())
+    return found
 
 
 # Writing
@@ -215,7 +222,7 @@ def _form_page(request: Request, given: dict[str, Any], found: Announcement | No
     )  # fmt: skip
 
 
-def _written(request: Request, key: int) -> Announcement:
+def written(request: Request, key: int) -> Announcement:
     found = (
         session(request)
         .scalars(select(Announcement).where(Announcement.id == key, _own_writings(actor(request))))
@@ -233,7 +240,7 @@ def new_announcement(request: Request) -> Response:
 
 @writing.get("/announcements/{key:int}/edit")
 def edit_announcement(request: Request, key: int) -> Response:
-    found = _written(request, key)
+    found = written(request, key)
     return _form_page(request, _given(found), found)
 
 
@@ -271,20 +278,20 @@ def save_announcement(
     village: Text = "",
 ) -> Response:
     work = work_of(request)
-    found = _written(request, key) if key else None
+    found = written(request, key) if key else None
     given = {
         "kind": kind, "title": title, "body": body, "audience": audience, "publish_from": publish_from,
         "publish_until": publish_until, "county": county, "town": town, "village": village, "row_version": row_version,
     }  # fmt: skip
     try:
-        saved = _save(work, found, given, village or town or county or None, row_version)
+        saved = save(work, found, given, village or town or county or None, row_version)
     except Refused as problem:
         work.session.rollback()
-        return _form_page(request, given, _written(request, key) if key else None, str(problem))
+        return _form_page(request, given, written(request, key) if key else None, str(problem))
     return done(f"/announcements/{saved}/edit")
 
 
-def _save(
+def save(
     work: Work, found: Announcement | None, given: dict[str, Any], division_code: str | None, row_version: int
 ) -> int:
     title, body = str(given["title"]).strip(), str(given["body"]).strip()
@@ -314,6 +321,14 @@ def _save(
     return found.id
 
 
+def withdraw(work: Work, found: Announcement) -> None:
+    """It is shown no more; the text stays for those who wrote it."""
+    found.withdrawn_at = work.at
+    found.row_version += 1
+    work.session.flush()
+    work.note(Act.ANNOUNCE, ("workbench.announcement", found.id), withdrawn=True)
+
+
 def _covers(lo: str, hi: str, division_code: str | None) -> bool:
     if division_code is None:
         return lo == subtree_range(division_tree().root.code)[0]
@@ -329,11 +344,7 @@ def _time(text: str, what: str) -> datetime | None:
 
 @writing.post("/announcements/{key:int}/withdraw")
 def withdraw_announcement(request: Request, key: int) -> Response:
-    found, work = _written(request, key), work_of(request)
-    found.withdrawn_at = work.at
-    found.row_version += 1
-    work.session.flush()
-    work.note(Act.ANNOUNCE, ("workbench.announcement", key), withdrawn=True)
+    withdraw(work_of(request), written(request, key))
     return done(f"/announcements/{key}/edit")
 
 
