@@ -1,5 +1,5 @@
 """What a demo shows beside migrated data: somebody who waits to be let in, announcements, a user group, an application
-that is registered. Safe to run again."""
+that is registered, campaigns, photos. Safe to run again."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from operational_app.identity.models import (
     UserGroupRole,
 )
 from operational_app.identity.sessions import AS_IDENTITY
+from operational_app.institutions.demo import ensure_demo_photos
 from operational_app.joining import rules
 from operational_app.joining.models import JoinAct, JoinEvent, JoinRequest, RequestKind
 from operational_app.openid.models import Application, ApplicationRole
@@ -50,6 +51,7 @@ def ensure_demo_records(settings: Settings) -> None:
         whole_city = replace(AS_IDENTITY, division_lo=lo, division_hi=hi)
         set_scope(session, whole_city)
         ensure_demo_campaigns(session, whole_city, at)
+        ensure_demo_photos(session, settings.upload_dir)
 
 
 def _ask_to_join(session: Session, settings: Settings, at: datetime) -> None:

@@ -63,6 +63,18 @@ def test_the_map_and_the_list_are_in_step(site: Site, word: str, leader: str, vi
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def test_the_public_page_works_for_a_stranger_on_a_phone(site: Site, word: str) -> None:
+    with site.page(PHONE) as page:
+        page.goto("/public/institutions")
+        page.get_by_label("机构名称").fill(word)
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-institution]")).to_have_count(3)
+        drawn(page, 2)
+        page.locator("[data-institution] a").first.click()
+        expect(page.get_by_role("heading", name="收费标准")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def test_without_webgl_the_list_still_answers(site: Site, word: str, leader: str) -> None:
     with site.page() as page:
         page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
