@@ -9,7 +9,15 @@ from starlette.responses import HTMLResponse
 from operational_app.codes.models import SubjectKind
 from operational_app.codes.pages import card_of
 from operational_app.identity.access import Resource
-from operational_app.institutions import bed_pages, photo_pages, profile, profile_pages, residency_pages, staff_pages
+from operational_app.institutions import (
+    bed_pages,
+    duplicate_pages,
+    photo_pages,
+    profile,
+    profile_pages,
+    residency_pages,
+    staff_pages,
+)
 from operational_app.institutions.desk import may_change, work_of
 from operational_app.institutions.models import BedKind, BedStatus
 from operational_app.institutions.queries import load_file
@@ -43,5 +51,5 @@ def institution_page(request: Request, key: int) -> HTMLResponse:
     )
 
 
-for part in (bed_pages, residency_pages, staff_pages, profile_pages, photo_pages):
+for part in (bed_pages, residency_pages, staff_pages, profile_pages, photo_pages, duplicate_pages):
     router.include_router(part.router)

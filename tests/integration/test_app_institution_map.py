@@ -93,3 +93,12 @@ class TestMap:
         assert "connect-src 'self' https://t0.tiles.test;" in policy and "KEY" not in policy
         assert 'data-tiles="https://t0.tiles.test/w/{z}/{x}/{y}?tk=KEY"' in answer.text
         assert "http" not in browser.get("/").headers["content-security-policy"]
+
+
+def test_likely_duplicates_are_listed_for_the_bureau_only(app, leader, records):
+    word = unique("重名")
+    keys = [records.institution(name, CHIKAN) for name in (f"{word}敬老院", f"赤坎区{word}养老院")]
+    text = leader.get("/institutions/duplicates").text
+    assert all(f'href="/institutions/{key}"' in text for key, _ in keys) and "名称相近" in text
+    manager = signed_in(app, records.account(RoleCode.INSTITUTION_MANAGER, organization_id=keys[0][1]))
+    assert manager.get("/institutions/duplicates").status_code == 403
