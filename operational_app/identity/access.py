@@ -106,7 +106,7 @@ BUILTIN_RESOURCES = (
     _page(Resource.WORKBENCH, "工作台", "应用、待办、公告与数据统计", "/", "fa-gauge"),
     _page(Resource.ELDERS, "老人档案", "查询老人、监护人、评估、照护与服务记录", "/elders/list", "fa-address-book"),
     _page(Resource.INSTITUTIONS, "养老机构", "机构信息公开、证照、床位与入住", "/institutions/list", "fa-building"),
-    _page(Resource.INSTITUTION_MAP, "养老一张图", "机构与社区设施的位置、空床、收费和等级", "/map", "fa-map-location-dot"),
+    _page(Resource.INSTITUTION_MAP, "养老一张图", "机构与社区设施的位置、空床和收费", "/map", "fa-map-location-dot"),
     _page(
         Resource.FACILITIES, "社区养老设施", "综合服务中心、服务站、长者饭堂、日间照料", "/facilities/list",
         "fa-house-chimney",

@@ -135,7 +135,7 @@ class Walk:
     findings: list[str] = field(default_factory=list)
 
     def take(self, page: Page, *starts: str) -> None:
-        """Follows links from `starts`, one address of each place."""
+        """Follows links from `starts`, pictures and data that a page loads too; one address of each place."""
         waiting, known = list(starts), {place_of(urlsplit(start).path) for start in starts}
         while waiting:
             address = waiting.pop(0)
@@ -153,7 +153,7 @@ class Walk:
                 self.shapes.add(shape)
                 page.goto(address)
                 self.look(page, place)
-            for link in re.findall(r'<a [^>]*href="([^"#]+)', html):
+            for link in re.findall(r'(?:href|src|data-[\w-]+)="([^"#]+)"', html):
                 target = urlsplit(urljoin(page.url, link.replace("&amp;", "&")))
                 found = place_of(target.path) if target.netloc == urlsplit(page.url).netloc else None
                 if found is not None and found not in known:

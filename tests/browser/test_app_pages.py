@@ -116,6 +116,13 @@ def wait_for(url: str) -> None:
 
 @pytest.fixture(scope="module")
 def site(installation: Settings) -> Iterator[Site]:
+    with serving(installation) as found:
+        yield found
+
+
+@contextmanager
+def serving(installation: Settings) -> Iterator[Site]:
+    """The app of an installation behind its front door, and a browser."""
     first = free_ports(4)
     settings = installation.model_copy(update={"first_internal_port": first, "front_door_port": first + 3})
     variables = os.environ | {
