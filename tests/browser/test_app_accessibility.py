@@ -39,7 +39,11 @@ NO_PAGES = {
     "/divisions": "choices for a search form",
     "/auth/check": "asked by the front door",
     "/favicon.ico": "a picture",
+    "/public/counties": "boundaries for the map",
+    "/public/institutions/{key:int}/photos/{photo_id:int}/{size}": "a picture",
     "/notifications/unread": "the number of the bell",
+    "/institutions/{key:int}/photos/{photo_id:int}/{size}": "a picture",
+    "/quality/{release_id:int}/reports/{name}": "a file; test_expectations_report looks at it",
     "/c/{given:path}": "leads on; test_app_pages scans codes",
     "/institutions/{key:int}/agreements/{agreement_id:int}/file": "a file",
     "/join/documents/{key:int}": "a file",
@@ -238,7 +242,7 @@ def walked(demo: Site, *, anew: bool) -> Walk:
     walk = Walk(demo)
     with demo.page(DESK) as page:
         page.goto("/sign-in")
-        walk.take(page, "/sign-in")
+        walk.take(page, "/sign-in", "/public/institutions")
     password = load_secrets(demo.records.settings.secrets_file)["demo_password"]
     people = [(username, password) for username in ACCOUNTS]
     for username, password in [*people, *((username, PASSWORD) for username in newcomers(demo.records))]:
