@@ -127,7 +127,11 @@ def _run(office: Work, filler: Work, checker: Work, plan: _Plan) -> None:
         session.refresh(campaign)
         service.close(office, campaign, "已按期完成", campaign.row_version)
     elif plan.is_reminded:
-        service.remind(checker, campaign)
+        late = session.scalars(
+            select(Filing.id).where(Filing.campaign_id == campaign.id, Filing.state.in_(service.EDITABLE))
+        ).all()
+        if late:  # among a few institutions nobody may be
+            service.remind(checker, campaign, late)
 
 
 def _accept(filler: Work, checker: Work, sheets: Sequence[service.Sheet], random: Random) -> None:

@@ -203,7 +203,7 @@ class TestWorkbench:
         assert "在册老人" not in page and "待办事项" in page
 
     def test_who_may_open_nothing_is_told_so(self, app, records):
-        browser = signed_in(app, records.account(RoleCode.AUDIT_ADMINISTRATOR))
+        browser = signed_in(app, records.account(division_code=CITY))
         assert "您的角色目前没有可打开的应用" in browser.get("/").text
 
 
