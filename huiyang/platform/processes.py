@@ -24,6 +24,8 @@ from huiyang.settings import BUSINESS_TIMEZONE, COCKPIT_PATH, DAGSTER_PATH, PROJ
 VENV_BIN = PROJECT_ROOT / ".venv" / "bin"
 SUPERSET_BIN = PROJECT_ROOT / ".venv-superset" / "bin"
 SUPERSET_CONFIG = PROJECT_ROOT / "cockpits" / "superset_config.py"
+#: Longer than the front door keeps an idle connection (two minutes): what is just being shut would answer 502.
+_KEEP_ALIVE_SECONDS = "130"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def processes(settings: Settings) -> list[Process]:
                 python, "-m", "uvicorn", "operational_app.main:create_app", "--factory",
                 "--host", loopback, "--port", str(settings.app_port), "--no-access-log",
                 "--proxy-headers", "--forwarded-allow-ips", loopback, "--timeout-graceful-shutdown", "10",
+                "--timeout-keep-alive", _KEEP_ALIVE_SECONDS,
             ],
             is_healthy=lambda s: _answers(s.app_port, "/auth/check"), address=f"{loopback}:{settings.app_port}",
         ),
@@ -85,6 +88,7 @@ def processes(settings: Settings) -> list[Process]:
                 str(SUPERSET_BIN / "gunicorn"), "superset.app:create_app()",
                 "--bind", f"{loopback}:{settings.superset_port}", "--workers", "2", "--worker-class", "gthread",
                 "--threads", "8", "--timeout", "120", "--worker-tmp-dir", "/dev/shm", "--no-control-socket",
+                "--keep-alive", _KEEP_ALIVE_SECONDS,
                 "--config", "python:huiyang.platform.superset_workers",
             ],
             is_healthy=lambda s: _answers(s.superset_port, f"{COCKPIT_PATH}/health"),
