@@ -5,18 +5,11 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
 
 from operational_app.collection.models import Campaign, Filing
-from operational_app.identity.administration import Work
-from operational_app.web.services import actor, now, remote_address, session
+from operational_app.web.services import session
 
-REFUSED = 422
 _MOST_FIELDS = 500
-
-
-def work_of(request: Request) -> Work:
-    return Work(session(request), actor(request), now(), remote_address(request))
 
 
 def campaign_seen(request: Request, key: int) -> Campaign:
@@ -41,10 +34,6 @@ def filing_seen(request: Request, key: int) -> Filing:
     if found is None:
         raise HTTPException(404)
     return found
-
-
-def done(address: str, what: str) -> RedirectResponse:
-    return RedirectResponse(f"{address}?done={what}", status_code=303)
 
 
 def name_like(text: str) -> ColumnElement[bool]:

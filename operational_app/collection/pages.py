@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from huiyang.divisions import division_tree
 from operational_app.collection import queries, rules, service, sheet_pages
-from operational_app.collection.desk import REFUSED, campaign_seen, done, filing_seen, name_like, texts_of, work_of
+from operational_app.collection.desk import campaign_seen, filing_seen, name_like, texts_of
 from operational_app.collection.forms import Form, form_of
 from operational_app.collection.models import (
     Campaign,
@@ -31,6 +31,7 @@ from operational_app.collection.models import (
     ValueSource,
 )
 from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import REFUSED, done, work_of
 from operational_app.identity.administration import Refused
 from operational_app.identity.models import Account
 from operational_app.web.formats import division

@@ -16,11 +16,12 @@ from starlette.responses import Response
 
 from operational_app.audit.service import Act
 from operational_app.collection import queries, rules, service, sheets
-from operational_app.collection.desk import REFUSED, campaign_seen, done, texts_of, work_of
+from operational_app.collection.desk import campaign_seen, texts_of
 from operational_app.collection.forms import Form, form_of
 from operational_app.collection.models import Campaign, Filing, FilingState, SubjectKind, Submission, ValueSource
 from operational_app.core.uploads import Upload, UploadRefused, keep, kept
 from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import REFUSED, done, work_of
 from operational_app.identity.administration import Refused
 from operational_app.web.formats import division, minute
 from operational_app.web.rights import demand, pages_of

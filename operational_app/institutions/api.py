@@ -27,9 +27,10 @@ from operational_app.api.paging import Page, Paging
 from operational_app.audit.service import Act, record
 from operational_app.elders.models import AbilityLevel, Elder
 from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import work_of
 from operational_app.identity.administration import Refused
 from operational_app.institutions import board, queries, rules, service
-from operational_app.institutions.desk import institution_seen, own_institution, work_of
+from operational_app.institutions.desk import institution_seen, own_institution
 from operational_app.institutions.models import (
     Bed,
     BedKind,

@@ -11,20 +11,18 @@ from operational_app.audit.service import Act
 from operational_app.codes.models import SubjectKind
 from operational_app.codes.pages import card_of
 from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import REFUSED, done, work_of
 from operational_app.identity.administration import Refused
 from operational_app.institutions import rules, service
 from operational_app.institutions.board import bed_events, load_board, place_of
 from operational_app.institutions.desk import (
     CHANGES,
-    REFUSED,
     Number,
     Text,
-    done,
     institution_seen,
     may_change,
     notice_of,
     own_institution,
-    work_of,
 )
 from operational_app.institutions.models import Bed, BedKind, BedStatus, Building, Residency
 from operational_app.web.rights import pages_of

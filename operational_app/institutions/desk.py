@@ -11,16 +11,14 @@ from fastapi import Depends, Form
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
 
 from operational_app.identity.access import Resource
-from operational_app.identity.administration import Refused, Work
+from operational_app.identity.administration import Refused
 from operational_app.institutions.models import Institution
 from operational_app.organizations.models import Organization
 from operational_app.web.rights import demand
-from operational_app.web.services import actor, now, remote_address, session
+from operational_app.web.services import actor, session
 
-REFUSED = 422
 #: Pages and forms that change something.
 CHANGES = [Depends(demand(Resource.INSTITUTION_CHANGES))]
 Text = Annotated[str, Form()]
@@ -36,17 +34,9 @@ _DONE = {
 }  # fmt: skip
 
 
-def work_of(request: Request) -> Work:
-    return Work(session(request), actor(request), now(), remote_address(request))
-
-
 def notice_of(request: Request) -> str:
     """What the act before this page did."""
     return _DONE.get(request.query_params.get("done", ""), "")
-
-
-def done(address: str, what: str) -> RedirectResponse:
-    return RedirectResponse(f"{address}?done={what}", status_code=303)
 
 
 def institution_seen(request: Request, key: int) -> tuple[Institution, Organization]:

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse
 from operational_app.codes.models import SubjectKind
 from operational_app.codes.pages import card_of
 from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import work_of
 from operational_app.institutions import (
     bed_pages,
     duplicate_pages,
@@ -18,7 +19,7 @@ from operational_app.institutions import (
     residency_pages,
     staff_pages,
 )
-from operational_app.institutions.desk import may_change, work_of
+from operational_app.institutions.desk import may_change
 from operational_app.institutions.models import BedKind, BedStatus
 from operational_app.institutions.queries import load_file
 from operational_app.institutions.views import STATUS_COLOURS, grade_label

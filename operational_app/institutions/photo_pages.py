@@ -14,18 +14,10 @@ from starlette.responses import Response
 
 from operational_app.core.uploads import LARGEST_BYTES, kept
 from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import REFUSED, done, work_of
 from operational_app.identity.administration import Refused, Work
 from operational_app.institutions import photos
-from operational_app.institutions.desk import (
-    CHANGES,
-    REFUSED,
-    done,
-    institution_seen,
-    may_change,
-    notice_of,
-    own_institution,
-    work_of,
-)
+from operational_app.institutions.desk import CHANGES, institution_seen, may_change, notice_of, own_institution
 from operational_app.institutions.models import Photo, PhotoKind
 from operational_app.institutions.profile_pages import texts_of
 from operational_app.web.rights import pages_of

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from huiyang.field_crypto import row_context
 from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import REFUSED, done, work_of
 from operational_app.identity.administration import Refused
 from operational_app.institutions import profile
-from operational_app.institutions.desk import CHANGES, REFUSED, done, notice_of, own_institution, work_of
+from operational_app.institutions.desk import CHANGES, notice_of, own_institution
 from operational_app.institutions.queries import permits_of
 from operational_app.organizations.models import Organization, Qualification, QualificationKind
 from operational_app.web.rights import pages_of

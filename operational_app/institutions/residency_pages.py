@@ -19,21 +19,19 @@ from operational_app.core.uploads import LARGEST_BYTES, UploadRefused, judge, ke
 from operational_app.elders.models import AbilityLevel, Elder
 from operational_app.elders.search import ElderQuery, check_id_number, check_name, find
 from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import REFUSED, done, work_of
 from operational_app.identity.administration import Refused
 from operational_app.institutions import board, service
 from operational_app.institutions.desk import (
     CHANGES,
-    REFUSED,
     Number,
     Text,
     day_of,
     day_or_none,
-    done,
     institution_seen,
     may_change,
     notice_of,
     own_institution,
-    work_of,
     yuan_or_none,
 )
 from operational_app.institutions.models import (

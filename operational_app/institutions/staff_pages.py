@@ -13,18 +13,10 @@ from starlette.responses import Response
 
 from huiyang.field_crypto import row_context
 from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import REFUSED, done, work_of
 from operational_app.identity.administration import Refused
 from operational_app.institutions import profile
-from operational_app.institutions.desk import (
-    CHANGES,
-    REFUSED,
-    done,
-    institution_seen,
-    may_change,
-    notice_of,
-    own_institution,
-    work_of,
-)
+from operational_app.institutions.desk import CHANGES, institution_seen, may_change, notice_of, own_institution
 from operational_app.institutions.profile_pages import texts_of
 from operational_app.institutions.queries import EXPIRES_SOON
 from operational_app.web.formats import NOTHING, mask_id_number, mask_phone
