@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from operational_app.api.operations import Asked, Key, Line, Told, needs, operations
 from operational_app.api.paging import MOST_AT_ONCE, Page
-from operational_app.audit.service import Act, record
+from operational_app.audit.service import Act
 from operational_app.elders import search
 from operational_app.elders.file import load_file
 from operational_app.elders.models import AbilityLevel, EconomicCategory, ElderStatus, LivingArrangement, Sex
@@ -118,12 +118,8 @@ def find(request: Request, asked: Search) -> Page[ElderTold]:
 
 
 def _record_search(request: Request, terms: list[str], rows: int) -> None:
-    work = work_of(request)
-    record(
-        work.session, Act.ELDER_SEARCH if terms else Act.LIST_READ, account_id=work.actor.account_id,
-        remote_address=work.remote_address,
-        details={"list": "elders", "rows": rows} | ({"terms": terms} if terms else {}),
-    )  # fmt: skip
+    details: dict[str, object] = {"list": "elders", "rows": rows} | ({"terms": terms} if terms else {})
+    work_of(request).note(Act.ELDER_SEARCH if terms else Act.LIST_READ, None, **details)
 
 
 @router.get("/elders/{key}", summary="老人档案", **needs(Resource.ELDERS))

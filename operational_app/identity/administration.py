@@ -71,7 +71,7 @@ class Work:
     at: datetime
     remote_address: str | None
 
-    def note(self, act: Act, target: tuple[str, int], **details: object) -> None:
+    def note(self, act: Act, target: tuple[str, int] | None, **details: object) -> None:
         record(
             self.session, act, account_id=self.actor.account_id, remote_address=self.remote_address, target=target,
             details=details,

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from operational_app.api.operations import Asked, Done, Flag, Key, Line, Number, Told, Versioned, needs, operations
 from operational_app.api.paging import Page, Paging
-from operational_app.audit.service import Act, record
+from operational_app.audit.service import Act
 from operational_app.identity import administration as office
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import seen, work_of
@@ -225,10 +225,7 @@ def accounts(
         statement = statement.where(Account.department_id == department_id)
     rows, following = paging.page(statement, [Account.id], lambda row: [row[0].id])
     work = work_of(request)
-    record(
-        work.session, Act.LIST_READ, account_id=work.actor.account_id, remote_address=work.remote_address,
-        details={"list": "accounts", "rows": len(rows)},
-    )  # fmt: skip
+    work.note(Act.LIST_READ, None, list="accounts", rows=len(rows))
     return Page(items=[_account(row[0]) for row in rows], next=following)
 
 

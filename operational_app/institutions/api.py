@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -24,11 +25,11 @@ from operational_app.api.operations import (
     operations,
 )
 from operational_app.api.paging import Page, Paging
-from operational_app.audit.service import Act, record
+from operational_app.audit.service import Act
 from operational_app.elders.models import AbilityLevel, Elder
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import work_of
-from operational_app.identity.administration import Refused
+from operational_app.identity.administration import Refused, Work
 from operational_app.institutions import board, queries, rules, service
 from operational_app.institutions.desk import institution_seen, own_institution
 from operational_app.institutions.models import (
@@ -382,10 +383,7 @@ def residents(request: Request, key: Key) -> list[ResidentTold]:
     institution_seen(request, key)
     work = work_of(request)
     rows = board.residents(work.session, key, today())
-    record(
-        work.session, Act.LIST_READ, account_id=work.actor.account_id, remote_address=work.remote_address,
-        details={"list": "residents", "rows": len(rows)},
-    )  # fmt: skip
+    work.note(Act.LIST_READ, None, list="residents", rows=len(rows))
     return [
         ResidentTold(
             id=row.stay.id, elder_id=row.stay.elder_id, name=row.name, bed_id=row.stay.bed_id, place=row.place,
@@ -400,6 +398,15 @@ def _stay(request: Request, key: int, residency_id: int) -> Residency:
     if found is None or found.institution_id != key:
         raise HTTPException(404)
     return found
+
+
+def _settled(request: Request, key: int, residency_id: int, act: Callable[[Work], Residency | None]) -> StayTold:
+    """An act on a stay of one's own institution; answers the stay that goes on, the same where `act` names none."""
+    own_institution(request, key)
+    _stay(request, key, residency_id)
+    work = work_of(request)
+    following = service.settled(work, lambda: act(work))
+    return _told(request, following.id if following else residency_id)
 
 
 def _told(request: Request, residency_id: int) -> StayTold:
@@ -446,73 +453,33 @@ def admit(request: Request, key: Key, asked: Admission) -> StayTold:
 @router.post("/institutions/{key}/residents/{residency_id}/transfer", summary="调床", **_CHANGES)
 def transfer(request: Request, key: Key, residency_id: Key, asked: Transfer) -> StayTold:
     """答复的是新床位上的入住，编号与原来不同。"""
-    own_institution(request, key)
-    _stay(request, key, residency_id)
-    work = work_of(request)
-    following = service.settled(
-        work,
-        lambda: service.transfer(
-            work, residency_id, bed_id=asked.bed_id, on=asked.on, reason=asked.reason, row_version=asked.row_version
-        ),
-    )
-    return _told(request, following.id)
+    return _settled(request, key, residency_id, lambda work: service.transfer(work, residency_id, **dict(asked)))
 
 
 @router.post("/institutions/{key}/residents/{residency_id}/leave", summary="请假外出", **_CHANGES)
 def leave(request: Request, key: Key, residency_id: Key, asked: Going) -> StayTold:
-    own_institution(request, key)
-    _stay(request, key, residency_id)
-    work = work_of(request)
-    service.settled(
-        work,
-        lambda: service.go_on_leave(
-            work, residency_id, on=asked.on, due_back_on=asked.due_back_on, reason=asked.reason,
-            row_version=asked.row_version,
-        ),
-    )  # fmt: skip
-    return _told(request, residency_id)
+    return _settled(request, key, residency_id, lambda work: service.go_on_leave(work, residency_id, **dict(asked)))
 
 
 @router.post("/institutions/{key}/residents/{residency_id}/return", summary="返院", **_CHANGES)
 def come_back(request: Request, key: Key, residency_id: Key, asked: ComingBack) -> StayTold:
-    own_institution(request, key)
-    _stay(request, key, residency_id)
-    work = work_of(request)
-    service.settled(
-        work,
-        lambda: service.come_back(
-            work, residency_id, on=asked.on, reason=asked.reason, row_version=asked.row_version
-        ),
-    )  # fmt: skip
-    return _told(request, residency_id)
-
-
-def _discharge(
-    request: Request, key: int, residency_id: int, asked: Death | Discharge, why: DischargeReason
-) -> StayTold:
-    own_institution(request, key)
-    _stay(request, key, residency_id)
-    work = work_of(request)
-    service.settled(
-        work,
-        lambda: service.discharge(
-            work, residency_id, on=asked.on, why=why, reason=asked.reason, row_version=asked.row_version
-        ),
-    )
-    return _told(request, residency_id)
+    return _settled(request, key, residency_id, lambda work: service.come_back(work, residency_id, **dict(asked)))
 
 
 @router.post("/institutions/{key}/residents/{residency_id}/discharge", summary="退住", **_CHANGES)
 def discharge(request: Request, key: Key, residency_id: Key, asked: Discharge) -> StayTold:
     if asked.why not in service.DISCHARGE_REASONS:
         raise Refused("请选择退住原因。")
-    return _discharge(request, key, residency_id, asked, asked.why)
+    return _settled(request, key, residency_id, lambda work: service.discharge(work, residency_id, **dict(asked)))
 
 
 @router.post("/institutions/{key}/residents/{residency_id}/death", summary="身故", **_CHANGES)
 def death(request: Request, key: Key, residency_id: Key, asked: Death) -> StayTold:
     """老人档案同时改为已故。"""
-    return _discharge(request, key, residency_id, asked, DischargeReason.DEATH)
+    why = DischargeReason.DEATH
+    return _settled(
+        request, key, residency_id, lambda work: service.discharge(work, residency_id, why=why, **dict(asked))
+    )
 
 
 @router.post("/institutions/{key}/agreements/{agreement_id}/void", summary="作废合同", **_CHANGES)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from operational_app.api.operations import Asked as Sent
 from operational_app.api.operations import Done, Key, Line, Number, Told, Versioned, needs, operations
 from operational_app.api.paging import Page, Paging
-from operational_app.audit.service import Act, record
+from operational_app.audit.service import Act
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import seen, work_of
 from operational_app.identity.models import Role
@@ -169,10 +169,7 @@ def requests(
     if kind:
         statement = statement.where(JoinRequest.kind == kind)
     rows, following = paging.page(statement, [JoinRequest.id], lambda row: [row[0].id], newest_first=True)
-    record(
-        work.session, Act.LIST_READ, account_id=work.actor.account_id, remote_address=work.remote_address,
-        details={"list": "joining", "rows": len(rows)},
-    )  # fmt: skip
+    work.note(Act.LIST_READ, None, list="joining", rows=len(rows))
     return Page(items=[RequestTold.model_validate(row[0]) for row in rows], next=following)
 
 
