@@ -24,6 +24,28 @@ class Page(BaseModel, Generic[_Item]):
     next: str | None = Field(description="下一页的 cursor；没有下一页时为 null")
 
 
+def seal_cursor(request: Request, place: Any) -> str:
+    """A cursor of this list and session.
+
+    Args:
+        place: what JSON can hold. It is sealed: it may be names, which must not stand in an address.
+    """
+    told = {"list": request.url.path, "after": json.dumps(place)}
+    return services(request).seal.seal(told, actor(request).session_id)
+
+
+def open_cursor(request: Request, cursor: str) -> Any:
+    """The place that `seal_cursor` was given.
+
+    Raises:
+        Refused: not a cursor of this list and session.
+    """
+    told = services(request).seal.open(cursor, actor(request).session_id) if cursor.isascii() else None
+    if told is None or told.get("list") != request.url.path:
+        raise Refused("cursor 无效或已过期，请从第一页重新读取。")
+    return json.loads(told["after"])
+
+
 @dataclass(frozen=True)
 class Paging:
     """A dependency: which page is asked for."""
@@ -35,26 +57,10 @@ class Paging:
     def after(self) -> list[Any] | None:
         """The keys after which the page begins; None for the first page.
 
-        A cursor is sealed: keys may be names, which must not stand in an address.
-
         Raises:
             Refused: not a cursor of this list and session.
         """
-        if self.cursor is None:
-            return None
-        found = (
-            services(self.request).seal.open(self.cursor, actor(self.request).session_id)
-            if self.cursor.isascii()
-            else None
-        )
-        if found is None or found.get("list") != self.request.url.path:
-            raise Refused("cursor 无效或已过期，请从第一页重新读取。")
-        keys: list[Any] = json.loads(found["after"])
-        return keys
-
-    def cursor_after(self, keys: Sequence[Any]) -> str:
-        told = {"list": self.request.url.path, "after": json.dumps(list(keys))}
-        return services(self.request).seal.seal(told, actor(self.request).session_id)
+        return None if self.cursor is None else open_cursor(self.request, self.cursor)
 
     def page(
         self, statement: Select[*tuple[Any, ...]], columns: Sequence[Any], keys_of: Callable[[Any], Sequence[Any]],
@@ -75,4 +81,4 @@ class Paging:
         if len(rows) <= self.limit:
             return rows, None
         rows = rows[: self.limit]
-        return rows, self.cursor_after(keys_of(rows[-1]))
+        return rows, seal_cursor(self.request, list(keys_of(rows[-1])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any
 
@@ -11,14 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from operational_app.api.operations import Asked, Key, Line, Told, needs, operations
-from operational_app.api.paging import MOST_AT_ONCE, Page
+from operational_app.api.paging import MOST_AT_ONCE, Page, open_cursor, seal_cursor
 from operational_app.audit.service import Act
 from operational_app.elders import search
 from operational_app.elders.file import load_file
 from operational_app.elders.models import AbilityLevel, EconomicCategory, ElderStatus, LivingArrangement, Sex
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import work_of
-from operational_app.identity.administration import Refused
 from operational_app.web.services import actor, services, session, today
 
 router = operations("老人档案")
@@ -94,24 +93,16 @@ class ElderFileTold(Told):
 @router.post("/elders/search", summary="查询老人", **needs(Resource.ELDERS))
 def find(request: Request, asked: Search) -> Page[ElderTold]:
     """条件放在请求内容中，姓名和号码不进入地址。"""
-    work, seal = work_of(request), services(request).seal
+    work = work_of(request)
     given = asked.model_dump(exclude={"limit", "cursor", "age_from", "age_to"}, exclude_none=True)
     query = search.ElderQuery(
         **given, ages=(asked.age_from, asked.age_to) if (asked.age_from, asked.age_to) != (None, None) else None
     )
-    after = None
-    if asked.cursor is not None:
-        told = seal.open(asked.cursor, work.actor.session_id)
-        if told is None or told.get("list") != request.url.path:
-            raise Refused("cursor 无效或已过期，请从第一页重新读取。")
-        after = search.Place(**json.loads(told["after"]))
+    after = search.Place(**open_cursor(request, asked.cursor)) if asked.cursor is not None else None
     rows, end = search.find_after(
         work.session, query, work.actor.scope, services(request).crypto, today(), after, asked.limit
     )
-    following = None
-    if end is not None:
-        place = json.dumps({"part": end.part, "key": end.key, "elder_id": end.elder_id})
-        following = seal.seal({"list": request.url.path, "after": place}, work.actor.session_id)
+    following = seal_cursor(request, asdict(end)) if end is not None else None
     terms = [name for name in _PERSONAL_TERMS if name in given]
     _record_search(request, terms, len(rows))
     return Page(items=[ElderTold.model_validate(row) for row in rows], next=following)
