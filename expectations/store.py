@@ -18,6 +18,8 @@ from huiyang.database import Login, connect
 from huiyang.settings import Settings
 
 SCHEMA = "quality"
+#: The table of violations, a partition a run.
+VIOLATION = "violation"
 _DDL = Path(__file__).with_name("quality.sql")
 
 
@@ -53,8 +55,31 @@ def start_run(connection: psycopg.Connection, records: RecordPeriod, catalogue: 
     return run_id
 
 
+def violation_partition(run_id: int) -> str:
+    """The name of a run's partition of `quality.violation`."""
+    return f"{VIOLATION}_r{run_id}"
+
+
 def _partition(run_id: int) -> sql.Identifier:
-    return sql.Identifier(SCHEMA, f"violation_r{run_id}")
+    return sql.Identifier(SCHEMA, violation_partition(run_id))
+
+
+def runs_with_violations(connection: psycopg.Connection) -> list[int]:
+    """Finished runs whose violations are still stored, attached or not, oldest first; never the newest.
+
+    The newest may just have judged a build whose release is not recorded yet.
+    """
+    if connection.execute("select to_regclass(%s)", [f"{SCHEMA}.gate_run"]).fetchone() == (None,):
+        return []
+    return [
+        row[0]
+        for row in connection.execute(
+            "select gate_run_id from quality.gate_run where state = 'finished'"
+            " and gate_run_id < (select max(gate_run_id) from quality.gate_run where state = 'finished')"
+            " and to_regclass(%s || '.' || %s || '_r' || gate_run_id) is not null order by gate_run_id",
+            [SCHEMA, VIOLATION],
+        )
+    ]
 
 
 def find_violations(

@@ -24,11 +24,13 @@ class Judgement:
 
     Attributes:
         quality_rows: rows of mart_quality_month, by column name.
+        gate_run_id: the run in `quality.gate_run`.
         gate: what reports and delivery take.
     """
 
     verdict: Verdict
     quality_rows: Sequence[Mapping[str, Any]]
+    gate_run_id: int
     gate: GateResult
 
 
@@ -53,7 +55,7 @@ def judge(settings: Settings, build: Build, progress: Progress) -> Judgement:
         error_denominator=gate.totals.record_count,
         critical_violations=sum(r.violation_count for r in gate.rule_results if r.severity == "critical"),
     )
-    return Judgement(verdict, gate.theme_results, gate)
+    return Judgement(verdict, gate.theme_results, gate.gate_run_id, gate)
 
 
 def report_and_deliver(settings: Settings, release_id: int, judgement: Judgement) -> Release:

@@ -235,12 +235,13 @@ def refuse_over_official(settings: Settings, period: Period, lane: Lane) -> None
 
 
 def record_candidate(
-    settings: Settings, build: Build, verdict: Verdict, quality_rows: Iterable[Mapping[str, Any]]
+    settings: Settings, build: Build, verdict: Verdict, quality_rows: Iterable[Mapping[str, Any]], gate_run_id: int
 ) -> int:
     """Makes a build a release: candidate, or rejected if it is not publishable. Safe to run again for the same build.
 
     Args:
         quality_rows: rows of mart_quality_month, by column name.
+        gate_run_id: the gate run whose verdict it is; retention keeps its violations as long as the release.
 
     Returns:
         the release's id.
@@ -251,19 +252,20 @@ def record_candidate(
         row = connection.execute(
             "insert into release.release (build_id, cadence, period, lane, as_of, cut_off, git_commit,"
             " orchestration_sha256, started_by, state, publishable, accepted_by_figures, completeness_numerator,"
-            " completeness_denominator, error_numerator, error_denominator, critical_violations)"
+            " completeness_denominator, error_numerator, error_denominator, critical_violations, gate_run_id)"
             " select build_id, cadence, period, lane, as_of, cut_off, git_commit, orchestration_sha256, actor,"
-            " %s, %s, %s, %s, %s, %s, %s, %s from release.build where build_id = %s"
+            " %s, %s, %s, %s, %s, %s, %s, %s, %s from release.build where build_id = %s"
             " on conflict (build_id) do update set state = excluded.state, publishable = excluded.publishable,"
             " accepted_by_figures = excluded.accepted_by_figures,"
             " completeness_numerator = excluded.completeness_numerator,"
             " completeness_denominator = excluded.completeness_denominator,"
             " error_numerator = excluded.error_numerator, error_denominator = excluded.error_denominator,"
-            " critical_violations = excluded.critical_violations returning release_id, started_by",
+            " critical_violations = excluded.critical_violations, gate_run_id = excluded.gate_run_id"
+            " returning release_id, started_by",
             [
                 state, verdict.publishable, verdict.accepted_by_figures, verdict.completeness_numerator,
                 verdict.completeness_denominator, verdict.error_numerator, verdict.error_denominator,
-                verdict.critical_violations, build.build_id,
+                verdict.critical_violations, gate_run_id, build.build_id,
             ],
         ).fetchone()  # fmt: skip
         assert row is not None
@@ -512,10 +514,10 @@ def _roll_back(connection: psycopg.Connection, to_release_id: int, reason: str, 
         "insert into release.release (copy_of_release_id, cadence, period, lane, as_of, cut_off, git_commit,"
         " orchestration_sha256, started_by, state, publishable, accepted_by_figures, completeness_numerator,"
         " completeness_denominator, error_numerator, error_denominator, critical_violations, report_folder,"
-        " reviewed_by, published_at)"
+        " gate_run_id, reviewed_by, published_at)"
         " select release_id, cadence, period, lane, as_of, cut_off, git_commit, orchestration_sha256, %s, 'published',"
         " publishable, accepted_by_figures, completeness_numerator, completeness_denominator, error_numerator,"
-        " error_denominator, critical_violations, report_folder, reviewed_by, clock_timestamp()"
+        " error_denominator, critical_violations, report_folder, gate_run_id, reviewed_by, clock_timestamp()"
         " from release.release where release_id = %s returning release_id, cadence",
         [actor, to_release_id],
     ).fetchone()
@@ -664,19 +666,25 @@ def _copy_boundaries(connection: psycopg.Connection) -> None:
 # --- retention ---
 
 
-def apply_retention(settings: Settings, orchestration: Orchestration) -> int:
-    """Drops versions that no kept release pins; returns how many.
+#: What is published, what was published before it as far as it is kept (one parameter: how many), and open candidates.
+_KEPT = (
+    "select release_id from release.current_release"
+    " union select release_id from release.release where state = 'candidate'"
+    " union (select release_id from ("
+    "  select release_id, row_number() over (partition by cadence order by published_at desc) as recency"
+    "  from release.release where published_at is not null) as ranked where recency <= %s + 1)"
+)
 
-    Kept are what is published, the newest `releases_kept` that were published before, and open candidates.
+
+def apply_retention(settings: Settings, orchestration: Orchestration) -> int:
+    """Drops versions that no kept release pins, and violations that belong to none; returns how many partitions.
+
+    Kept are what is published, the newest `releases_kept` that were published before, and open candidates. A killed run
+    left each partition whole, or detached, or gone: the next one goes on from there.
     """
     with build_connection(settings, autocommit=True) as connection:
         doomed = connection.execute(
-            "with kept as ("
-            " select release_id from release.current_release"
-            " union select release_id from release.release where state = 'candidate'"
-            " union (select release_id from ("
-            "  select release_id, row_number() over (partition by cadence order by published_at desc) as recency"
-            "  from release.release where published_at is not null) as ranked where recency <= %s + 1))"
+            f"with kept as ({_KEPT})"
             " select version_id, mart from release.version v join release.build b using (build_id)"
             " where v.dropped_at is null and b.state <> 'running' and not exists ("
             "  select 1 from release.release_item i join kept using (release_id) where i.version_id = v.version_id)"
@@ -685,20 +693,50 @@ def apply_retention(settings: Settings, orchestration: Orchestration) -> int:
         ).fetchall()
         for version_id, mart in doomed:
             _drop_version(connection, mart, version_id)
+        return len(doomed) + _drop_old_violations(connection, orchestration)
+
+
+def _drop_old_violations(connection: psycopg.Connection, orchestration: Orchestration) -> int:
+    """Drops the violations of gate runs that judged nothing kept; their counts stay. Returns of how many runs.
+
+    Kept are the runs of the kept releases, and those of the releases that brought what these show of other periods:
+    an auditor asks for the records behind any figure that can still be seen.
+    """
+    # Imported here: the rule catalogue takes seconds, which the code location must not.
+    from expectations.store import SCHEMA, VIOLATION, runs_with_violations, violation_partition
+
+    kept = {
+        row[0]
+        for row in connection.execute(
+            f"with kept as ({_KEPT})"
+            " select gate_run_id from release.release where release_id in ("
+            "  select release_id from kept"
+            "  union select origin_release_id from release.release_item join kept using (release_id))",
+            [orchestration.retention.releases_kept],
+        )
+    }
+    doomed = [run_id for run_id in runs_with_violations(connection) if run_id not in kept]
+    for run_id in doomed:
+        _drop_partition(connection, SCHEMA, VIOLATION, violation_partition(run_id))
     return len(doomed)
 
 
 def _drop_version(connection: psycopg.Connection, mart: str, version_id: int) -> None:
-    """Takes a partition out of the store. Detaching concurrently lets readers of the other partitions read on."""
-    store, partition = sql.Identifier("store", mart), sql.Identifier("store", f"{mart}_v{version_id}")
+    """Takes a version out of the store, and says so."""
+    _drop_partition(connection, "store", mart, f"{mart}_v{version_id}")
+    connection.execute("update release.version set dropped_at = clock_timestamp() where version_id = %s", [version_id])
+
+
+def _drop_partition(connection: psycopg.Connection, schema: str, table: str, partition: str) -> None:
+    """Detaches concurrently, so that readers of the other partitions read on. Safe to run again after a kill."""
+    whole, part = sql.Identifier(schema, table), sql.Identifier(schema, partition)
     state = connection.execute(
-        "select inhdetachpending from pg_inherits where inhrelid = to_regclass(%s)", [f"store.{mart}_v{version_id}"]
+        "select inhdetachpending from pg_inherits where inhrelid = to_regclass(%s)", [f"{schema}.{partition}"]
     ).fetchone()
     if state is not None:
         how = sql.SQL("finalize" if state[0] else "concurrently")
-        connection.execute(sql.SQL("alter table {} detach partition {} {}").format(store, partition, how))
-    connection.execute(sql.SQL("drop table if exists {}").format(partition))
-    connection.execute("update release.version set dropped_at = clock_timestamp() where version_id = %s", [version_id])
+        connection.execute(sql.SQL("alter table {} detach partition {} {}").format(whole, part, how))
+    connection.execute(sql.SQL("drop table if exists {}").format(part))
 
 
 # --- reading ---

@@ -62,7 +62,7 @@ def candidate(
         with retry_when_unreachable():
             build = release.running_build(settings)
         result = quality.judge(settings, build, part_of(progress, "quality gate", 0.6, 0.85))
-        release_id = release.record_candidate(settings, build, result.verdict, result.quality_rows)
+        release_id = release.record_candidate(settings, build, result.verdict, result.quality_rows, result.gate_run_id)
         progress("acceptance report", 0.86)
         quality.report_and_deliver(settings, release_id, result)
         verdict = result.verdict

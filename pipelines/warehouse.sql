@@ -82,6 +82,7 @@ create table if not exists release.release (
     error_denominator bigint not null,
     critical_violations bigint not null,
     report_folder text,
+    gate_run_id bigint,
     created_at timestamptz not null default clock_timestamp(),
     reviewed_by text,
     published_at timestamptz,
@@ -89,6 +90,43 @@ create table if not exists release.release (
 );
 comment on table release.release is
 'A manifest with its verdicts. A rollback is a release too: a copy of an earlier one, with a number of its own.';
+
+-- Installations from before the column: the gate ran between the build's start and the release's record. Looked for in
+-- the catalog first, as `alter table` would wait for every reader.
+do $$
+begin
+    if not exists (
+        select from pg_attribute where attrelid = 'release.release'::regclass and attname = 'gate_run_id'
+    ) then
+        alter table release.release add column gate_run_id bigint;
+        if to_regclass('quality.gate_run') is not null then
+            update release.release as judged
+            set gate_run_id = (
+                select max(run.gate_run_id)
+                from quality.gate_run as run
+                where
+                    run.state = 'finished' and run.period = judged.period
+                    and run.started_at >= build.started_at and run.finished_at <= judged.created_at
+            )
+            from release.build as build
+            where build.build_id = judged.build_id;
+            -- A copy may be of a copy: what it shows was judged once.
+            with recursive origin as (
+                select release_id, gate_run_id from release.release where build_id is not null
+                union all
+                select copy.release_id, origin.gate_run_id
+                from release.release as copy inner join origin on copy.copy_of_release_id = origin.release_id
+            )
+            update release.release as copy
+            set gate_run_id = origin.gate_run_id
+            from origin
+            where origin.release_id = copy.release_id and copy.build_id is null;
+        end if;
+    end if;
+end
+$$;
+comment on column release.release.gate_run_id is
+'The gate run (quality.gate_run) that judged it; a rollback names the run of what it shows again.';
 
 create unique index if not exists uq_release_build_id on release.release (build_id);
 

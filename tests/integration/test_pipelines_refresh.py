@@ -146,6 +146,12 @@ def test_the_first_refresh_publishes_36_months_of_every_mart(line: Settings) -> 
             " where lane is distinct from 'provisional' or release_id is null or as_of is null"
         ).fetchone()
     assert stamped == (0,)
+    with connect(Login.BUILD, line) as connection:
+        judged = connection.execute(
+            "select count(*) from release.release r join quality.gate_run g using (gate_run_id, period)"
+            " where g.state = 'finished' and g.publishable = r.publishable"
+        ).fetchone()
+    assert judged == (1,), "the release names the run of the gate that judged it"
 
 
 def test_the_gates_figures_are_published_reported_and_delivered(line: Settings) -> None:

@@ -5,9 +5,12 @@ The versions are filled by hand here, as dbt's materialization fills them; `test
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,10 +18,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from expectations import results, store
+from expectations.catalogue import catalogue_for
+from expectations.rule import RecordPeriod
 from huiyang.database import Login, connect
 from huiyang.errors import HuiyangError
 from huiyang.periods import Period, period_range
-from huiyang.settings import Settings
+from huiyang.settings import PROJECT_ROOT, Settings
 from operational_app.schema import migrate_to_head
 from pipelines import release
 from pipelines.orchestration import load_orchestration
@@ -53,10 +59,11 @@ def server() -> Iterator[Settings]:
 def warehouse(server: Settings) -> Settings:
     """The module's warehouse without releases."""
     with connect(Login.BUILD, server, autocommit=True) as connection:
-        for schema in ("release", "store", "published"):
-            connection.execute(f"drop schema {schema} cascade")
+        for schema in ("release", "store", "published", "quality"):
+            connection.execute(f"drop schema if exists {schema} cascade")
     ensure_warehouse(server)
     with connect(Login.BUILD, server) as connection:
+        store.ensure_schema(connection)
         for mart in MARTS:
             connection.execute(
                 f"create table store.{mart} (version_id bigint not null, period text, figure bigint)"
@@ -79,7 +86,7 @@ def build(
             as_of=next(_CLOCK), actor=actor, git_commit="commit", orchestration_sha256="hash",
         )  # fmt: skip
         fill(settings, started.build_id, figure)
-        return release.record_candidate(settings, started, verdict, [])
+        return release.record_candidate(settings, started, verdict, [], gate_run(settings))
 
 
 def fill(settings: Settings, build_id: int, figure: int) -> None:
@@ -91,6 +98,32 @@ def fill(settings: Settings, build_id: int, figure: int) -> None:
             connection.execute(f"create table {partition} (like store.{mart} including all)")
             connection.execute(f"insert into {partition} values (%s, %s, %s)", [version_id, period, figure])
             connection.execute(f"alter table store.{mart} attach partition {partition} for values in ({version_id})")
+
+
+_MARCH = RecordPeriod("2026-03", date(2026, 3, 1), date(2026, 3, 31), date(2026, 3, 31), "candidate")
+_CATALOGUE = catalogue_for(_MARCH.last_day)
+
+
+def gate_run(settings: Settings) -> int:
+    """A run of the gate that found one violation."""
+    with connect(Login.BUILD, settings) as connection:
+        run_id = store.start_run(connection, _MARCH, _CATALOGUE)
+        connection.execute(
+            "insert into quality.violation values (%s, 'ELD-01', 'elder', 1, '440802001001', '440802000000', now())",
+            [run_id],
+        )
+        store.finish_run(connection, run_id, [], [], results.Verdict(True, True, (), ()))
+    return run_id
+
+
+def runs_kept(settings: Settings, *release_ids: int) -> list[bool]:
+    """Of each release whether the records behind its report can still be read."""
+    with connect(Login.BUILD, settings) as connection:
+        runs = [
+            connection.execute("select gate_run_id from release.release where release_id = %s", [number]).fetchone()
+            for number in release_ids
+        ]
+    return [run is not None and len(list(store.read_violations(settings, run[0]))) == 1 for run in runs]
 
 
 def publish_provisional(settings: Settings, release_id: int) -> Release:
@@ -289,6 +322,96 @@ def test_retention_drops_what_no_kept_release_pins(warehouse: Settings) -> None:
     with pytest.raises(HuiyangError, match="Retention dropped"):
         release.rollback(warehouse, first, "too late", "somebody")
     release.publish(warehouse, waiting, REVIEWER)
+
+
+def test_retention_keeps_the_violations_of_what_can_be_seen(warehouse: Settings) -> None:
+    """The runs of kept releases, of those that brought a shown period, and of candidates; the counts of all."""
+    kept = load_orchestration().retention.releases_kept
+    first = build(warehouse, 1, periods=MONTHS)
+    publish_provisional(warehouse, first)
+    refused = build(warehouse, 2, verdict=Verdict(False, False, 99, 100, 5, 50, 5))
+    later = [build(warehouse, figure) for figure in range(3, kept + 7)]
+    for number in later:
+        publish_provisional(warehouse, number)
+    waiting = build(warehouse, 99, lane=Lane.OFFICIAL)
+    release.apply_retention(warehouse, load_orchestration())
+    assert runs_kept(warehouse, first) == [True], "January and February are shown as it made them"
+    assert runs_kept(warehouse, refused) == [False]
+    assert runs_kept(warehouse, *later) == [False] * 3 + [True] * (kept + 1)
+    assert runs_kept(warehouse, waiting) == [True]
+    again = release.rollback(warehouse, later[3], "wrong figures", "somebody")
+    assert runs_kept(warehouse, again.release_id) == [True], "a rollback names the run of what it shows again"
+    assert release.apply_retention(warehouse, load_orchestration()) == 0
+    with connect(Login.BUILD, warehouse) as connection:
+        named = connection.execute(
+            "select count(*) from release.release join quality.gate_run using (gate_run_id)"
+        ).fetchone()
+    assert named == (len(later) + 4,), "runs are dropped with their records, never from the list"
+
+
+def test_retention_leaves_a_running_gate_alone(warehouse: Settings) -> None:
+    publish_provisional(warehouse, build(warehouse, 1))
+    judged = gate_run(warehouse)  # its release is not recorded yet
+    with connect(Login.BUILD, warehouse) as connection:
+        running = store.start_run(connection, _MARCH, _CATALOGUE)
+    assert release.apply_retention(warehouse, load_orchestration()) == 0
+    assert len(list(store.read_violations(warehouse, judged))) == 1
+    with connect(Login.BUILD, warehouse) as connection:
+        partition = f"quality.{store.violation_partition(running)}"
+        assert connection.execute("select to_regclass(%s)", [partition]).fetchone() != (None,)
+
+
+_RETENTION = (
+    "from huiyang.settings import get_settings; from pipelines import release;"
+    " from pipelines.orchestration import load_orchestration;"
+    " release.apply_retention(get_settings(), load_orchestration())"
+)
+
+
+def test_retention_killed_halfway_is_finished_by_the_next(warehouse: Settings) -> None:
+    forgotten = [gate_run(warehouse) for _ in range(2)]
+    kept = build(warehouse, 1)
+    variables = {"HUIYANG_HOME": str(warehouse.home)}
+    if warehouse.postgres_admin_url:
+        variables["HUIYANG_POSTGRES_ADMIN_URL"] = warehouse.postgres_admin_url
+    pending = "select count(*) from pg_inherits where inhdetachpending"
+    with connect(Login.BUILD, warehouse) as reader, connect(Login.BUILD, warehouse, autocommit=True) as watcher:
+        # Retention cannot finish detaching while somebody reads the table: there it is killed.
+        reader.execute("select count(*) from quality.violation")
+        process = subprocess.Popen([sys.executable, "-c", _RETENTION], cwd=PROJECT_ROOT, env=os.environ | variables)
+        while watcher.execute(pending).fetchone() != (1,):
+            assert process.poll() is None, "retention did not wait"
+            watcher.execute("select pg_sleep(0.05)")
+        process.kill()
+        process.wait()
+        with refresh_lock(warehouse):  # ends the sessions that it left
+            assert watcher.execute(pending).fetchone() == (1,)
+    assert release.apply_retention(warehouse, load_orchestration()) == 2
+    with connect(Login.BUILD, warehouse) as connection:
+        for run_id in forgotten:
+            partition = f"quality.{store.violation_partition(run_id)}"
+            assert connection.execute("select to_regclass(%s)", [partition]).fetchone() == (None,)
+    assert runs_kept(warehouse, kept) == [True]
+
+
+def test_an_older_installation_learns_which_run_judged_what(warehouse: Settings) -> None:
+    first, second = build(warehouse, 1), build(warehouse, 2)
+    publish_provisional(warehouse, first)
+    publish_provisional(warehouse, second)
+    copy = release.rollback(warehouse, first, "wrong figures", "somebody").release_id
+    copy_of_a_copy = release.rollback(warehouse, second, "right after all", "somebody").release_id
+    copy_of_a_copy = release.rollback(warehouse, copy, "wrong they are", "somebody").release_id
+    runs = "select release_id, gate_run_id from release.release order by release_id"
+    with connect(Login.BUILD, warehouse) as connection:
+        before = connection.execute(runs).fetchall()
+        connection.execute("alter table release.release drop column gate_run_id")
+    gate_run(warehouse)  # outside any build
+    ensure_warehouse(warehouse)
+    ensure_warehouse(warehouse)
+    with connect(Login.BUILD, warehouse) as connection:
+        after = connection.execute(runs).fetchall()
+    assert after == before
+    assert dict(after)[copy_of_a_copy] == dict(after)[first] is not None
 
 
 def test_what_a_killed_build_left_is_cleared_away(warehouse: Settings) -> None:
