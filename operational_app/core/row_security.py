@@ -11,7 +11,7 @@ A scope has two sides, either may be empty:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -83,6 +83,13 @@ class ScopeSetting:
     organization_id: int | None = None
     account_id: int | None = None
     all_accounts: bool = False
+
+
+def whole_city(scope: ScopeSetting | None = None, *, all_accounts: bool = False) -> ScopeSetting:
+    """Every division: for what is public, for work on nobody's behalf, for a look beyond a user's own `scope` that a
+    rule has allowed."""
+    wide = replace(scope or ScopeSetting(), division_lo="0", division_hi=":", towns=())
+    return replace(wide, all_accounts=True) if all_accounts else wide
 
 
 def set_scope(session: Session | Connection, scope: ScopeSetting) -> None:

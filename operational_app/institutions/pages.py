@@ -9,7 +9,6 @@ from starlette.responses import HTMLResponse
 from operational_app.codes.models import SubjectKind
 from operational_app.codes.pages import card_of
 from operational_app.identity.access import Resource
-from operational_app.identity.admin_pages import work_of
 from operational_app.institutions import (
     bed_pages,
     duplicate_pages,
@@ -47,7 +46,7 @@ def institution_page(request: Request, key: int) -> HTMLResponse:
         may_change=may_change(request, file.institution),
         key=key,
         meter=profile.meter(session(request), file.institution, file.organization),
-        duplicates=profile.likely_duplicates(work_of(request), file.organization),
+        doubts=profile_pages.duplicates_of(request, file.institution, file.organization),
         card=card_of(request, SubjectKind.INSTITUTION, file.organization.id),
     )
 

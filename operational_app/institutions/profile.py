@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from huiyang.divisions import county_of, division_tree, subtree_range
+from huiyang.divisions import county_of, division_tree
 from huiyang.field_crypto import FieldCrypto, IndexPurpose, row_context
-from huiyang.geodesy import bd09_to_gcj02, distance_metres, gcj02_to_wgs84
+from huiyang.geodesy import bd09_to_gcj02, gcj02_to_wgs84
 from huiyang.identifiers import (
     IdNumberStatus,
     PhoneStatus,
@@ -30,7 +30,6 @@ from huiyang.names import initials_key, normalise_name, pinyin_key
 from huiyang.reference.boundaries import counties_at
 from operational_app.audit.service import Act
 from operational_app.core.base import Code
-from operational_app.core.row_security import set_scope
 from operational_app.elders.models import AbilityLevel, Sex
 from operational_app.identity.administration import Refused, Stale, Work
 from operational_app.institutions import rules
@@ -47,8 +46,6 @@ from operational_app.institutions.models import (
 from operational_app.institutions.views import GRADES
 from operational_app.organizations.models import (
     Organization,
-    OrganizationKind,
-    OrganizationKindCode,
     Qualification,
     QualificationKind,
 )
@@ -67,8 +64,6 @@ _AS_WGS84 = {"wgs84", "cgcs2000"}
 #: A little more than the city, in degrees of WGS-84.
 _CITY_BOUNDS = (109.5, 111.3, 20.1, 22.1)
 _MOST_BEDS = 5000
-#: Two institutions so close may be one.
-SAME_PLACE_METRES = 50
 _LONGEST = 100
 
 
@@ -394,41 +389,6 @@ def meter(session: Session, institution: Institution, organization: Organization
         },
         needs_operator=it.nature is not Nature.PRIVATE,
     )  # fmt: skip
-
-
-def likely_duplicates(work: Work, organization: Organization) -> list[str]:
-    """Names of other institutions of the county that may be the same one; names of institutions are public."""
-    county = county_of(organization.division_code) or organization.division_code
-    lo, hi = subtree_range(county)
-    root_lo, root_hi = subtree_range(division_tree().root.code)
-    set_scope(work.session, replace(work.actor.scope, division_lo=root_lo, division_hi=root_hi, towns=()))
-    rows = work.session.execute(
-        select(
-            Organization.name, Organization.credit_code, Organization.longitude_wgs84, Organization.latitude_wgs84
-        )
-        .join(OrganizationKind, OrganizationKind.organization_id == Organization.id)
-        .where(
-            OrganizationKind.kind == OrganizationKindCode.INSTITUTION, Organization.id != organization.id,
-            Organization.division_code >= lo, Organization.division_code < hi,
-        )
-        .order_by(Organization.name_pinyin)
-    ).all()  # fmt: skip
-    set_scope(work.session, work.actor.scope)
-    return [
-        name
-        for name, code, longitude, latitude in rows
-        if (code is not None and code == organization.credit_code)
-        or rules.looks_alike(name, organization.name)
-        or _is_beside(organization, longitude, latitude)
-    ]
-
-
-def _is_beside(organization: Organization, longitude: float | None, latitude: float | None) -> bool:
-    """Within SAME_PLACE_METRES; false where either position (WGS-84) is not known."""
-    x, y = organization.longitude_wgs84, organization.latitude_wgs84
-    if x is None or y is None or longitude is None or latitude is None:
-        return False
-    return float(distance_metres(x, y, longitude, latitude)) <= SAME_PLACE_METRES
 
 
 # Permits

@@ -12,8 +12,10 @@ from huiyang.field_crypto import row_context
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, done, work_of
 from operational_app.identity.administration import Refused
-from operational_app.institutions import profile
+from operational_app.institutions import duplicates, profile
 from operational_app.institutions.desk import CHANGES, notice_of, own_institution
+from operational_app.institutions.duplicate_rules import Doubt
+from operational_app.institutions.models import Institution
 from operational_app.institutions.queries import permits_of
 from operational_app.organizations.models import Organization, Qualification, QualificationKind
 from operational_app.web.rights import pages_of
@@ -34,6 +36,12 @@ def contact_phone(request: Request, organization: Organization) -> str | None:
     return services(request).crypto.decrypt(cipher, context) if cipher else None
 
 
+def duplicates_of(request: Request, institution: Institution, organization: Organization) -> list[Doubt]:
+    """Institutions that may be the same one."""
+    crypto = services(request).crypto
+    return duplicates.doubts_about(work_of(request), crypto, duplicates.candidate_of(crypto, institution, organization))
+
+
 def _profile_page(
     request: Request, key: int, given: dict[str, str] | None = None, error: str = "", *, asks_to_confirm: bool = False
 ) -> Response:
@@ -45,7 +53,7 @@ def _profile_page(
         sections=profile.PROFILE_SECTIONS, datums=list(profile.DATUMS.items()),
         permits=permits_of(session(request), organization.id, today()),
         meter=profile.meter(session(request), institution, organization),
-        duplicates=profile.likely_duplicates(work_of(request), organization), error=error, notice=notice_of(request),
+        doubts=duplicates_of(request, institution, organization), error=error, notice=notice_of(request),
         confirmed=profile.CONFIRMED if asks_to_confirm else None,
     )  # fmt: skip
 

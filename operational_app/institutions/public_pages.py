@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from operational_app.core.row_security import ScopeSetting, set_scope
+from operational_app.core.row_security import set_scope, whole_city
 from operational_app.institutions import disclosure
 from operational_app.institutions.map_pages import county_features, search_page, with_map
 from operational_app.institutions.models import Institution, OperatingStatus
@@ -27,7 +27,6 @@ from operational_app.institutions.queries import permits_of
 from operational_app.organizations.models import Organization
 from operational_app.web.services import now, page, remote_address, services, session, today
 
-_WHOLE_CITY = ScopeSetting(division_lo="0", division_hi=":")
 _IS_OPERATING = Institution.operating_status == OperatingStatus.OPERATING
 _CACHE = "public, max-age=300"
 
@@ -64,7 +63,7 @@ def _open_to_all(request: Request) -> None:
         raise HTTPException(404)
     if not _allowance.take(remote_address(request) or "", now()):
         raise HTTPException(429, "访问过于频繁，请一分钟后再试。")
-    set_scope(session(request), _WHOLE_CITY)
+    set_scope(session(request), whole_city())
 
 
 router = APIRouter(prefix="/public", dependencies=[Depends(_open_to_all)])

@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from difflib import SequenceMatcher
 from fractions import Fraction
 
 from operational_app.elders.models import AbilityLevel
@@ -233,23 +232,6 @@ def completeness(is_filled: Mapping[str, bool], *, needs_operator: bool = True) 
     fields = [field for field in DISCLOSURE_FIELDS if needs_operator or field.key != "operator_name"]
     missing = tuple(field for field in fields if not is_filled.get(field.key, False))
     return Completeness(len(fields) - len(missing), len(fields), missing)
-
-
-_COMMON_WORDS = re.compile(
-    "湛江市?|赤坎区?|霞山区?|坡头区?|麻章区?|遂溪县?|徐闻县?|廉江市?|雷州市?|吴川市?|广东省?|养老服务|有限责任公司|有限公司|"
-    "养老院|敬老院|福利院|护理院|养老中心|服务中心|中心|老年公寓|公寓|颐养院|[（）()\\s]"
-)
-_SIMILAR = 0.8
-
-
-def looks_alike(one: str, other: str) -> bool:
-    """Two names that may be one institution: what is left without place and kind is equal or nearly so."""
-    if one == other:
-        return True
-    left, right = (_COMMON_WORDS.sub("", name) for name in (one, other))
-    if not left or not right:
-        return False
-    return left == right or SequenceMatcher(None, left, right).ratio() >= _SIMILAR
 
 
 def all_filled(values: Iterable[object]) -> bool:

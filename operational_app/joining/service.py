@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from huiyang.identifiers import UsccStatus, normalise_identifier, uscc_status
 from huiyang.names import initials_key, pinyin_key
 from operational_app.audit.service import Act
-from operational_app.core.row_security import ScopeSetting, set_scope
+from operational_app.core.row_security import ScopeSetting, set_scope, whole_city
 from operational_app.core.uploads import Upload, keep
 from operational_app.identity.access import Resource
 from operational_app.identity.administration import Overtaken, Refused, Work, grant_role, update_row
@@ -126,7 +126,7 @@ def ask_for_membership(work: Work, credit_code: str, position: str, statement: s
     """
     code = _credit_code(credit_code)
     scope = work.actor.scope
-    with wider(work.session, scope, replace(scope, division_lo="0", division_hi=":", towns=())):
+    with wider(work.session, scope, whole_city(scope)):
         found = work.session.execute(
             select(Organization.id, Organization.division_code).where(Organization.credit_code == code)
         ).one_or_none()

@@ -1,4 +1,4 @@
-"""Rules of institutions: beds, days, new rooms, care workers, the completeness of a profile, names alike."""
+"""Rules of institutions: beds, days, new rooms, care workers, the completeness of a profile."""
 
 from __future__ import annotations
 
@@ -128,18 +128,3 @@ def test_completeness_names_what_is_missing_and_why() -> None:
     assert rules.completeness(without).missing[0].key == "operator_name"
     assert rules.completeness(without, needs_operator=False).missing == ()
     assert rules.completeness({}).filled == 0
-
-
-@pytest.mark.feature(98)
-@pytest.mark.parametrize(
-    ("one", "other", "alike"),
-    [
-        ("湛江市赤坎区福康养老院", "福康养老院", True),
-        ("福康颐养院", "湛江福康老年公寓有限公司", True),
-        ("福康养老院", "福寿养老院", False),
-        ("赤坎区养老院", "赤坎区敬老院", False),
-        ("赤坎养老院", "赤坎养老院", True),
-    ],
-)
-def test_names_alike(one: str, other: str, alike: bool) -> None:
-    assert rules.looks_alike(one, other) is rules.looks_alike(other, one) is alike

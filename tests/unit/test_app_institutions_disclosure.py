@@ -7,7 +7,6 @@ import pytest
 
 from operational_app.institutions import disclosure
 from operational_app.institutions.disclosure import Disclosed, Wanted
-from operational_app.institutions.duplicate_pages import likely_pairs
 from operational_app.institutions.map_pages import county_features
 from operational_app.institutions.models import InstitutionType, MedicalMode, Nature, OperatingStatus
 
@@ -72,14 +71,6 @@ def test_what_cannot_be_meant_is_ignored_and_said(given, wanted, problems):
 def test_counties_without_institutions_are_counted_too():
     rows = {code: (count, free) for code, _, count, free in disclosure.by_county([HOUSE, HOUSE])}
     assert len(rows) == 9 and rows["440802000000"] == (2, 4) and rows["440803000000"] == (0, 0)
-
-
-def test_pairs_of_one_county_with_like_names_or_one_place_are_doubted():
-    other = replace(HOUSE, id=2, name="晨光照护之家", position_wgs84=(110.3603, 21.27))
-    afar = replace(HOUSE, id=3, name="赤坎区颐年院", position_wgs84=None)
-    elsewhere = replace(HOUSE, id=4, division_code="440803001001")
-    pairs = {(one.id, two.id): why for one, two, why in likely_pairs([HOUSE, other, afar, elsewhere])}
-    assert pairs == {(1, 2): "相距 31 米", (1, 3): "名称相近"}
 
 
 def test_boundaries_leave_in_wgs84():
