@@ -85,6 +85,8 @@ _NAMES = {
     "voided": "作废",
     "withdrawn": "撤下",
     "left": "离职",
+    "other": "另一家单位编号",
+    "likenesses": "相同之处",
 }
 _VALUES = {
     "name": "姓名",

@@ -53,6 +53,7 @@ class Act(Code):
     BED_CHANGE = "bed_change", "床位变更"
     AGREEMENT_CHANGE = "agreement_change", "合同变更"
     INSTITUTION_CHANGE = "institution_change", "修改机构信息"
+    DUPLICATE_REVIEW = "duplicate_review", "核实疑似重复机构"
     STAFF_CHANGE = "staff_change", "人员变更"
     COLLECTION_CAMPAIGN = "collection_campaign", "采集任务变更"
     COLLECTION_FILING = "collection_filing", "采集填报与审核"

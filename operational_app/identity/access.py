@@ -36,6 +36,7 @@ class Resource(StrEnum):
     QUALITY_REPORTS = "quality_reports"
     CODES = "codes"  # see and print codes of institutions, beds and elders
     CODE_CHANGES = "code_changes"  # issue, replace and revoke them
+    INSTITUTION_DUPLICATES = "institution_duplicates"  # say of likely duplicates that they are none
     COLLECTION = "collection"  # campaigns of data collection, and the own filings
     COLLECTION_FILLING = "collection_filling"
     COLLECTION_CHECKING = "collection_checking"  # accept filings or send them back
@@ -136,6 +137,7 @@ BUILTIN_RESOURCES = (
     _action(Resource.ELDER_NUMBERS, "查看老人完整证件号、电话、住址", "每次查看记入审计日志"),
     _action(Resource.ELDER_HEALTH, "查看老人健康信息", "病史、能力评估、体征"),
     _action(Resource.INSTITUTION_CHANGES, "办理本机构业务", "入住、退住、床位、合同、人员与机构信息，只限所在机构"),
+    _action(Resource.INSTITUTION_DUPLICATES, "核实疑似重复机构", "确认不是重复，只限所辖机构"),
     _action(Resource.COLLECTION_FILLING, "填报采集数据", "本单位的；政府人员可为辖区内的单位代填"),
     _action(Resource.COLLECTION_CHECKING, "审核采集数据", "通过或退回；不能审核自己提交的"),
     _action(Resource.COLLECTION_CAMPAIGNS, "发起采集任务", "发起、延期和结束，只限本部门管辖的市、县（市、区）"),
@@ -208,6 +210,7 @@ BUILTIN_ROLES = (
                 *_ARCHIVES,
                 *_PERSON,
                 *_CODES,
+                Resource.INSTITUTION_DUPLICATES,
                 *_COLLECTION_OFFICE,
             }
         ),
@@ -252,6 +255,7 @@ BUILTIN_ROLES = (
                 *_PERSON,
                 *_PEOPLE,
                 *_CODES,
+                Resource.INSTITUTION_DUPLICATES,
                 *_COLLECTION_OFFICE,
             }
         ),

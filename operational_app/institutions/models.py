@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from operational_app.core.base import NOW, AppendOnly, Base, Code, Identified, Tracked, coded, personal
-from operational_app.core.row_security import Scope
+from operational_app.core.row_security import ORGANIZATION, Scope
 from operational_app.elders.models import AbilityLevel
 
 
@@ -341,3 +341,31 @@ class Photo(Identified, Base):
     removed_at: Mapped[datetime | None]
     removed_by: Mapped[int | None] = mapped_column(ForeignKey("identity.account.id"))
     row_version: Mapped[int] = mapped_column(server_default="1")
+
+
+class DuplicateReview(AppendOnly, Base):
+    """核实: somebody says that two institutions are not one, whatever they have in common.
+
+    Attributes:
+        organization_id, other_id: of the pair, the smaller key first.
+        division_code: of one of them; a pair lies in one county.
+        likenesses: values of duplicate_rules.Likeness that were known then; another one doubts the pair again.
+    """
+
+    __tablename__ = "duplicate_review"
+    __table_args__ = (
+        CheckConstraint("organization_id < other_id", name="ordered"),
+        {"schema": "institutions", "info": {"stays_in_app": True}},
+    )
+    scope = Scope(
+        division="division_code", organization="organization_id",
+        condition=f"duplicate_review.other_id = {ORGANIZATION}",
+    )  # fmt: skip
+
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.organization.id"), index=True)
+    other_id: Mapped[int] = mapped_column(ForeignKey("organizations.organization.id"), index=True)
+    division_code: Mapped[str] = mapped_column(ForeignKey("reference.division.division_code"))
+    likenesses: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    reason: Mapped[str]
+    account_id: Mapped[int] = mapped_column(ForeignKey("identity.account.id"))
+    account_name: Mapped[str] = personal()

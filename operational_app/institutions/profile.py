@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -32,8 +32,9 @@ from operational_app.audit.service import Act
 from operational_app.core.base import Code
 from operational_app.elders.models import AbilityLevel, Sex
 from operational_app.identity.administration import Refused, Stale, Work
-from operational_app.institutions import rules
+from operational_app.institutions import duplicates, rules
 from operational_app.institutions.desk import day_of, day_or_none, yuan_or_none
+from operational_app.institutions.duplicate_rules import Doubt
 from operational_app.institutions.models import (
     Institution,
     InstitutionType,
@@ -261,6 +262,7 @@ def save(work: Work, crypto: FieldCrypto, institution_id: int, given: Form) -> N
     Raises:
         Refused: a field is wrong, the credit code is another organization's, stale.
         Unconfirmed: a new position lies in another county.
+        LikelyDuplicates: the change makes likely duplicates that are not acknowledged.
     """
     institution = work.session.get_one(Institution, institution_id, populate_existing=True, with_for_update=True)
     organization = work.session.get_one(
@@ -282,6 +284,7 @@ def save(work: Work, crypto: FieldCrypto, institution_id: int, given: Form) -> N
     identity |= _sealed_phone(
         crypto, given.get("contact_phone", ""), "organizations.organization", organization.id, "contact_phone"
     )
+    doubts = _check_duplicates(work, crypto, institution, organization, identity, given)
     changed = _assign(institution, values) + _assign(organization, identity)
     institution.row_version += 1
     organization.row_version += 1
@@ -290,6 +293,23 @@ def save(work: Work, crypto: FieldCrypto, institution_id: int, given: Form) -> N
         Act.INSTITUTION_CHANGE, ("institutions.institution", institution_id), fields=sorted(changed),
         moved=has_moved, **(_as_typed(given) if has_moved else {}),
     )  # fmt: skip
+    for doubt in doubts:
+        duplicates.acknowledge(work, doubt, "机构保存信息时确认不是同一家")
+
+
+def _check_duplicates(
+    work: Work, crypto: FieldCrypto, institution: Institution, organization: Organization,
+    identity: Mapping[str, Any], given: Form,
+) -> list[Doubt]:  # fmt: skip
+    """Likely duplicates that the new identity makes, all of them acknowledged."""
+    place = (identity["longitude_wgs84"], identity["latitude_wgs84"])
+    before = duplicates.candidate_of(crypto, institution, organization)
+    after = replace(
+        before, credit_code=identity["credit_code"], address=identity["address"],
+        phone=normalise_phone(given.get("contact_phone", "")) or None,
+        position_wgs84=None if None in place else place,
+    )  # fmt: skip
+    return duplicates.check_change(work, crypto, before, after, given.get(duplicates.ACKNOWLEDGED, ""))
 
 
 def _as_typed(given: Form) -> dict[str, str]:

@@ -43,18 +43,20 @@ def duplicates_of(request: Request, institution: Institution, organization: Orga
 
 
 def _profile_page(
-    request: Request, key: int, given: dict[str, str] | None = None, error: str = "", *, asks_to_confirm: bool = False
+    request: Request, key: int, given: dict[str, str] | None = None, problem: Refused | None = None
 ) -> Response:
     institution, organization = own_institution(request, key)
     stored = profile.form_of(institution, organization, contact_phone(request, organization))
+    asks_about_place = isinstance(problem, profile.Unconfirmed) or bool(given and given.get(profile.CONFIRMED))
     return page(
-        request, "institutions/profile.html", REFUSED if error else 200, title="信息维护", key=key,
+        request, "institutions/profile.html", REFUSED if problem else 200, title="信息维护", key=key,
         organization=organization, given=given or stored, identity=profile.IDENTITY_FIELDS,
         sections=profile.PROFILE_SECTIONS, datums=list(profile.DATUMS.items()),
         permits=permits_of(session(request), organization.id, today()),
         meter=profile.meter(session(request), institution, organization),
-        doubts=duplicates_of(request, institution, organization), error=error, notice=notice_of(request),
-        confirmed=profile.CONFIRMED if asks_to_confirm else None,
+        doubts=duplicates_of(request, institution, organization), error=str(problem or ""), notice=notice_of(request),
+        confirmed=profile.CONFIRMED if asks_about_place else None, acknowledged=duplicates.ACKNOWLEDGED,
+        made=problem.doubts if isinstance(problem, duplicates.LikelyDuplicates) else [],
     )  # fmt: skip
 
 
@@ -75,8 +77,7 @@ def _save_profile(request: Request, key: int, given: dict[str, str]) -> Response
         profile.save(work, services(request).crypto, key, given)
     except Refused as problem:
         work.session.rollback()
-        doubts = isinstance(problem, profile.Unconfirmed)
-        return _profile_page(request, key, given, str(problem), asks_to_confirm=doubts)
+        return _profile_page(request, key, given, problem)
     return done(f"/institutions/{key}/profile", "saved")
 
 
