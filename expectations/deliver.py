@@ -6,11 +6,12 @@ fix tasks refer to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import psycopg
 
+from expectations.continuity import FigureChange
 from expectations.release_info import ReleaseInfo
 from expectations.results import GateResult, Violation
 from expectations.store import read_violations
@@ -27,6 +28,22 @@ def deliver(settings: Settings, release: ReleaseInfo, gate: GateResult) -> None:
         _theme_results(connection, release, gate)
         _rule_results(connection, release, gate)
         _violations(connection, release.release_id, lambda: read_violations(settings, gate.gate_run_id))
+
+
+def deliver_changes(settings: Settings, release_id: int, changes: Sequence[FigureChange]) -> None:
+    """Writes a release's comparison into schema `inbox`, in one transaction, in the order given."""
+    with connect(Login.INBOX, settings) as connection:
+        connection.execute("delete from inbox.figure_change where release_id = %s", [release_id])
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into inbox.figure_change (release_id, indicator, title, unit_code, value, previous, last_year,"
+                " published, low, high, verdict) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [
+                    (release_id, c.indicator, c.title, c.unit_code, c.value, c.previous, c.last_year, c.published,
+                     c.low, c.high, c.verdict)
+                    for c in changes
+                ],
+            )  # fmt: skip
 
 
 def _release_result(connection: psycopg.Connection, release: ReleaseInfo, gate: GateResult) -> None:

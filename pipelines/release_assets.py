@@ -13,7 +13,7 @@ import dagster as dg
 from huiyang.periods import Cadence
 from huiyang.progress import Progress
 from huiyang.settings import Settings
-from pipelines import quality, release
+from pipelines import comparison, quality, release
 from pipelines.orchestration import load_orchestration
 from pipelines.retries import retry_when_unreachable
 from pipelines.session import RefreshSession, part_of
@@ -45,7 +45,7 @@ def candidate(
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name="release",
         kinds={"greatexpectations"},
-        description="质量闸门的结论、待发布版本、验收报告；结果送入业务库收件箱。",
+        description="质量闸门的结论、待发布版本、验收报告、与以往各期的比较；结果送入业务库收件箱。",
         check_specs=[
             dg.AssetCheckSpec(
                 PUBLISHABLE, asset=key, blocking=True, description="可发布：对账、键与契约成立，未违反关键规则。"
@@ -65,6 +65,7 @@ def candidate(
         release_id = release.record_candidate(settings, build, result.verdict, result.quality_rows, result.gate_run_id)
         progress("acceptance report", 0.86)
         quality.report_and_deliver(settings, release_id, result)
+        comparison.compare_and_deliver(settings, release_id, manifest)
         verdict = result.verdict
         figures: dict[str, str | int] = {
             "completeness": f"{verdict.completeness_numerator}/{verdict.completeness_denominator}",

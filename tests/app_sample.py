@@ -206,7 +206,7 @@ class Records:
             yield release_id
         finally:
             with connect(Login.INBOX, self.settings) as inbox:
-                for table in ("violation", "rule_result", "theme_result", "release_result"):
+                for table in ("violation", "rule_result", "theme_result", "figure_change", "release_result"):
                     inbox.execute(
                         sql.SQL("delete from inbox.{} where release_id = %s").format(sql.Identifier(table)),
                         [release_id],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Numeric, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -87,3 +88,22 @@ class Violation(Identified, Base):
     division_code: Mapped[str] = mapped_column(ForeignKey("reference.division.division_code"))
     first_seen_on: Mapped[date]
     evidence: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
+
+
+class FigureChange(Identified, Base):
+    """One figure of a release beside the last period, last year and what is published, with its usual range."""
+
+    __tablename__ = "figure_change"
+    __table_args__ = (UniqueConstraint("release_id", "unit_code", "indicator"), {"schema": "inbox"})
+
+    release_id: Mapped[int]
+    indicator: Mapped[str]  # mart and column
+    title: Mapped[str]
+    unit_code: Mapped[str]  # the city, a county or a reporting unit
+    value: Mapped[Decimal] = mapped_column(Numeric(18, 2))
+    previous: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    last_year: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    published: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    low: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    high: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
+    verdict: Mapped[str]  # usual, unusual, vanished, unknown

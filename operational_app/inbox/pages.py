@@ -53,6 +53,32 @@ def _release_page(request: Request, result: ReleaseResult) -> HTMLResponse:
         may_download=who.may(Resource.QUALITY_REPORTS),
         files=[(path.name, queries.REPORT_KINDS[path.suffix][0]) for path in files],
         sees_whole_city=queries.sees_whole_city(who.scope),
+        striking=sum(queries.striking_changes(work, result.release_id, who.scope).values()),
+        units=queries.compared_units(who.scope),
+    )
+
+
+@router.get("/quality/{release_id:int}/changes")
+def changes_page(request: Request, release_id: int, unit: str = "") -> HTMLResponse:
+    """与以往各期比较: each figure of a unit beside the last period, last year and what is published."""
+    work, who = session(request), actor(request)
+    result = _release_or_404(request, release_id)
+    units = queries.compared_units(who.scope)
+    chosen = unit or next(iter(units), "")
+    if unit and unit not in units:
+        raise HTTPException(404)
+    changes = queries.figure_changes(work, release_id, chosen)
+    return page(
+        request,
+        "inbox/changes.html",
+        title="与以往各期比较",
+        result=result,
+        units=units,
+        chosen=chosen,
+        striking=queries.striking_changes(work, release_id, who.scope),
+        changes=changes,
+        verdicts=queries.CONTINUITY,
+        is_correction=any(change.published is not None for change in changes),
     )
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from huiyang.divisions import division_tree
+from huiyang.divisions import DivisionLevel, division_tree
 from operational_app.core.row_security import ScopeSetting
 from operational_app.identity.access import Resource
-from operational_app.inbox.models import ReleaseResult, RuleResult, ThemeResult, Violation
+from operational_app.inbox.models import FigureChange, ReleaseResult, RuleResult, ThemeResult, Violation
 from operational_app.web.scoping import in_scope
 
 LANES = {"provisional": "快报（未审核）", "official": "正式"}
@@ -26,6 +26,13 @@ STATES = {
 SEVERITIES = {"critical": ("严重", "red"), "error": ("错误", "orange"), "warning": ("提示", "secondary")}
 #: In the order shown; a theme that is not here comes last.
 _THEMES = ["老人", "养老机构", "社区设施", "家庭养老床位", "上门服务", "健康", "人员"]
+#: How a figure continues its past: label and colour.
+CONTINUITY = {
+    "vanished": ("本期归零", "red"),
+    "unusual": ("超出常见范围", "orange"),
+    "unknown": ("历史不足", "secondary"),
+    "usual": ("正常", "green"),
+}
 _CITY_DIGITS, _COUNTY_DIGITS = 4, 6
 _SEVERITY_ORDER = list(SEVERITIES)
 #: Kinds of report files, in the order shown: suffix → label and content type.
@@ -160,6 +167,36 @@ def failing_rules(session: Session, release_id: int, scope: ScopeSetting) -> lis
         counts |= dict(session.execute(counted.group_by(Violation.rule_id)).all())
     rows = [RuleRow(rule, counts[rule.rule_id]) for rule in rules if counts[rule.rule_id]]
     return sorted(rows, key=lambda row: (_SEVERITY_ORDER.index(row.rule.severity), -row.violations, row.rule.rule_id))
+
+
+def compared_units(scope: ScopeSetting) -> dict[str, str]:
+    """Code → name of the statistical units whose figures the user sees whole, the widest first."""
+    tree = division_tree()
+    units = {tree.root.code: tree.root.name} if sees_whole_city(scope) else {}
+    units |= {
+        county.code: county.name
+        for county in tree.at_level(DivisionLevel.COUNTY)
+        if holds_county(scope, county.code)
+    }  # fmt: skip
+    return units | {
+        unit.code: unit.name for unit in tree.reporting_units if sees_whole_city(scope) or unit.code == scope.unit_code
+    }
+
+
+def figure_changes(session: Session, release_id: int, unit_code: str) -> Sequence[FigureChange]:
+    """A unit's figures of a release beside those before it, in the order of the mart."""
+    statement = select(FigureChange).where(FigureChange.release_id == release_id, FigureChange.unit_code == unit_code)
+    return session.scalars(statement.order_by(FigureChange.id)).all()
+
+
+def striking_changes(session: Session, release_id: int, scope: ScopeSetting) -> dict[str, int]:
+    """Unit → how many of its figures do not continue their past, of the units that the user sees."""
+    counted = select(FigureChange.unit_code, func.count()).where(
+        FigureChange.release_id == release_id,
+        FigureChange.verdict.in_(["unusual", "vanished"]),
+        FigureChange.unit_code.in_(compared_units(scope)),
+    )
+    return dict(session.execute(counted.group_by(FigureChange.unit_code)).all())
 
 
 def sees_whole_city(scope: ScopeSetting) -> bool:

@@ -113,6 +113,50 @@ def test_a_county_sees_its_own_figures_and_records(users, release):
     assert users["county"].get(outside).status_code == 404
 
 
+@pytest.fixture
+def changes(records, release):
+    """Figures of the city, two counties and a reporting unit beside the last period; one has vanished."""
+    release_id, _ = release
+    for unit, value, verdict in ((CITY, 11_720, "usual"), (CHIKAN, 0, "vanished"), (XIASHAN, 930, "unusual")):
+        records.result(
+            "figure_change", release_id=release_id, indicator="mart_overview_month.elder_count", title="在册老人数",
+            unit_code=unit, value=value, previous=1_000, last_year=500, published=1_200, low=950, high=1_050,
+            verdict=verdict,
+        )  # fmt: skip
+    records.result(
+        "figure_change", release_id=release_id, indicator="mart_overview_month.order_count", title="完成工单数",
+        unit_code="ZJ-JKQ", value=7, previous=None, last_year=None, published=None, low=None, high=None,
+        verdict="unknown",
+    )  # fmt: skip
+    return release_id
+
+
+def test_figures_are_shown_beside_those_before(users, changes):
+    auditor = users["auditor"]
+    assert "有 2 项数字超出常见范围，发布前请核实" in cells(auditor.get(f"/quality/{changes}").text)
+    city = cells(auditor.get(f"/quality/{changes}/changes").text)
+    assert "霞山区 1 项超出常见范围" in city
+    assert "在册老人数 11,720 +10,720 +1072.0% +11,220 +2244.0% +10,520 +876.7% 950 – 1,050 正常" in city
+    county = cells(auditor.get(f"/quality/{changes}/changes?unit={CHIKAN}").text)
+    assert "在册老人数 0 -1,000 -100.0%" in county and "本期归零" in county
+    zone = cells(auditor.get(f"/quality/{changes}/changes?unit=ZJ-JKQ").text)
+    assert "完成工单数 7 — — — 历史不足" in zone and "较已发布" not in zone
+    assert auditor.get(f"/quality/{changes}/changes?unit=nothing").status_code == 404
+    assert auditor.get(f"/quality/{changes + 1}/changes").status_code == 404
+
+
+def test_a_county_compares_its_own_figures_only(users, changes):
+    county = users["county"]
+    assert "有 1 项数字超出常见范围" in cells(county.get(f"/quality/{changes}").text)
+    page = cells(county.get(f"/quality/{changes}/changes").text)
+    assert "本期归零" in page and "11,720" not in page and "霞山区" not in page
+    for unit in (CITY, XIASHAN, "ZJ-JKQ"):
+        assert county.get(f"/quality/{changes}/changes?unit={unit}").status_code == 404
+    zone = cells(users["zone"].get(f"/quality/{changes}/changes").text)
+    assert "完成工单数 7" in zone and "11,720" not in zone
+    assert users["system"].get(f"/quality/{changes}/changes").status_code == 403
+
+
 def test_a_reporting_unit_sees_the_records_of_its_towns(users, release):
     release_id, elders = release
     page = users["zone"].get(f"/quality/{release_id}").text

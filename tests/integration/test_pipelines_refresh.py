@@ -26,6 +26,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from huiyang.database import Login, connect
+from huiyang.divisions import division_tree
 from huiyang.errors import HuiyangError
 from huiyang.platform import dagster_home
 from huiyang.server import admin_connect
@@ -177,6 +178,38 @@ def test_the_gates_figures_are_published_reported_and_delivered(line: Settings) 
     assert row == ("published", PERIOD, now["error_numerator"])
 
 
+def compared(settings: Settings, release_id: int, indicator: str) -> dict[str, tuple[Any, ...]]:
+    """Unit → (value, previous, last year, published, verdict) as delivered to the app."""
+    with admin_connect(settings, "app") as app:
+        rows = app.execute(
+            "select unit_code, value, previous, last_year, published, verdict from inbox.figure_change"
+            " where release_id = %s and indicator = %s",
+            [release_id, indicator],
+        ).fetchall()
+    return {unit: tuple(values) for unit, *values in rows}
+
+
+def test_every_figure_is_told_beside_the_periods_before(line: Settings) -> None:
+    with connect(Login.COCKPIT, line) as connection:
+        figures = dict(
+            connection.execute(
+                "select unit_code, array_agg(order_count order by period) from published.mart_overview_month"
+                " where period in ('2025-10', '2026-09', %s) group by 1",
+                [PERIOD],
+            ).fetchall()
+        )
+    told = compared(line, current(line)["release_id"], "mart_overview_month.order_count")
+    assert {unit: (now, before, year_ago) for unit, (now, before, year_ago, *_) in told.items()} == {
+        unit: (now, before, year_ago) for unit, (year_ago, before, now) in figures.items()
+    }
+    assert {row[3] for row in told.values()} == {None}, "nothing of this period was published before"
+    with admin_connect(line, "app") as app:
+        verdicts = dict(app.execute("select verdict, count(*) from inbox.figure_change group by 1").fetchall())
+        titles = {title for (title,) in app.execute("select distinct title from inbox.figure_change")}
+    assert verdicts["usual"] > 10 * sum(count for verdict, count in verdicts.items() if verdict != "usual")
+    assert {"在册老人数", "当期完成的上门服务工单数", "80 周岁及以上人数"} <= titles
+
+
 def test_the_run_is_visible_in_dagster_from_the_apps_tables_to_the_cockpits(line: Settings) -> None:
     from pipelines.definitions import build_defs
 
@@ -262,6 +295,8 @@ def test_an_official_release_waits_for_its_reviewer(line: Settings) -> None:
     summary = refresh(line, PERIOD, "official", actor="starter")
     assert (summary.lane, summary.state) == ("official", "candidate")
     assert published(line) == before
+    for now, _, _, shown, _ in compared(line, summary.release_id, "mart_overview_month.elder_count").values():
+        assert now == shown, "the same period is published already, with the same figures"
     signed = release.publish(line, summary.release_id, REVIEWER)
     assert signed.reviewed_by == REVIEWER
     assert current(line)["lane"] == "official"
@@ -280,8 +315,18 @@ def test_half_yearly_base_data_is_released_apart(line: Settings) -> None:
             "select count(distinct period) from published.mart_institution_base_half_year"
         ).fetchone()
         row = connection.execute("select period from published.current_release_half_year").fetchone()
+        institutions = connection.execute(
+            "select count(*), sum(resident_count) from published.mart_institution_base_half_year"
+            " where period = '2026-H1'"
+        ).fetchone()
     assert periods == (5,)
     assert row == ("2026-H1",)
+    city = division_tree().root.code
+    told = [
+        compared(line, summary.release_id, f"mart_institution_base_half_year.{name}")[city][0]
+        for name in ("row_count", "resident_count")
+    ]
+    assert tuple(told) == institutions, "the counties add up to the city"
 
 
 # --- errors ---
