@@ -1,14 +1,14 @@
 """The figures of a release beside those before it.
 
-Revision: 0016
+Revision: 0017
 """
 
 from pathlib import Path
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
