@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 import psycopg
 from psycopg import pq, sql
@@ -26,8 +27,13 @@ from operational_app.core.changelog import LOG_SCHEMA, LogTable, log_tables
 from pipelines.warehouse import build_connection, ensure_warehouse
 
 RAW_SCHEMA = "raw"
-#: One write to the warehouse per so many bytes: libpq hands COPY data out row by row.
-_BLOCK_BYTES = 1 << 17
+#: One write to the warehouse per so many bytes: libpq hands COPY data out row by row. Large blocks are slower: while
+#: one fills up, the warehouse waits.
+_BLOCK_BYTES = 1 << 14
+#: A commit waits for the disk: small tables share one, which comes after the table that fills it up.
+_ROWS_PER_COMMIT = 100_000
+#: Header and trailer of PostgreSQL's binary COPY format without a row between.
+_NO_ROWS = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
 
 
 @dataclass(frozen=True)
@@ -76,17 +82,20 @@ def extract(settings: Settings, progress: Progress | None = None) -> ExtractSumm
         with warehouse.transaction():
             _ensure_raw_tables(warehouse, tables)
         cut_off, as_of = _oldest_running_transaction(app)
-        batch_id = _begin_batch(warehouse, cut_off, as_of)
+        batch_id = _begin_batch(warehouse, tables, cut_off, as_of)
+        uncommitted = 0
         for position, table in enumerate(tables):
             if progress:
                 progress(str(table.name), position, len(tables))
-            with warehouse.transaction():
-                rows[table.name] = _load_table(app, warehouse, table, cut_off, batch_id)
-        with warehouse.transaction():
-            warehouse.execute(
-                "update raw.extract_batch set finished_at = clock_timestamp(), rows = %s where batch_id = %s",
-                [sum(rows.values()), batch_id],
-            )
+            rows[table.name] = _load_table(app, warehouse, table, cut_off, batch_id)
+            uncommitted += rows[table.name]
+            if uncommitted >= _ROWS_PER_COMMIT:
+                warehouse.commit()
+                uncommitted = 0
+        warehouse.execute(
+            "update raw.extract_batch set finished_at = clock_timestamp(), rows = %s where batch_id = %s",
+            [sum(rows.values()), batch_id],
+        )
     return ExtractSummary(batch_id, cut_off, as_of, time.monotonic() - started, rows)
 
 
@@ -97,14 +106,20 @@ def _oldest_running_transaction(app: psycopg.Connection) -> tuple[int, datetime]
     return row[0], row[1]
 
 
-def _begin_batch(warehouse: psycopg.Connection, cut_off: int, as_of: datetime) -> int:
+def _begin_batch(warehouse: psycopg.Connection, tables: list[LogTable], cut_off: int, as_of: datetime) -> int:
+    """Registers the run, and the tables that are new; returns its number."""
     with warehouse.transaction():
         row = warehouse.execute(
             "insert into raw.extract_batch (txid_from, txid_to, cut_off_at)"
             " select coalesce(min(txid), 0), %s, %s from raw.extract_watermark returning batch_id",
             [cut_off, as_of],
         ).fetchone()
-    assert row is not None
+        assert row is not None
+        warehouse.execute(
+            "insert into raw.extract_watermark (table_name, txid, batch_id)"
+            " select name, 0, %s from unnest(%s::text[]) as name on conflict do nothing",
+            [row[0], [table.name for table in tables]],
+        )
     return row[0]
 
 
@@ -112,10 +127,6 @@ def _load_table(
     app: psycopg.Connection, warehouse: psycopg.Connection, table: LogTable, cut_off: int, batch_id: int
 ) -> int:
     """Loads one table's changes in the warehouse's current transaction; returns the number of rows."""
-    warehouse.execute(
-        "insert into raw.extract_watermark (table_name, txid, batch_id) values (%s, 0, %s) on conflict do nothing",
-        [table.name, batch_id],
-    )
     row = warehouse.execute(
         "select txid from raw.extract_watermark where table_name = %s for update", [table.name]
     ).fetchone()
@@ -142,11 +153,15 @@ def _load_table(
     insert = sql.SQL("copy {target} ({columns}, batch_id) from stdin (format binary)").format(
         target=sql.Identifier(RAW_SCHEMA, table.name), columns=sql.SQL(", ").join(map(sql.Identifier, names))
     )
-    with warehouse.cursor() as into:
-        with into.copy(insert) as target:
-            for block in _copy_blocks(app, select.as_string(app)):
-                target.write(block)
-        loaded = into.rowcount
+    blocks = _copy_blocks(app, select.as_string(app))
+    first = next(blocks)
+    loaded = 0
+    if first != _NO_ROWS:
+        with warehouse.cursor() as into:
+            with into.copy(insert) as target:
+                for block in chain([first], blocks):
+                    target.write(block)
+            loaded = into.rowcount
     warehouse.execute(
         "update raw.extract_watermark set txid = %s, batch_id = %s where table_name = %s",
         [cut_off, batch_id, table.name],

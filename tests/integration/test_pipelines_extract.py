@@ -143,7 +143,7 @@ def test_a_cut_off_is_an_extraction_that_ended(app: Settings) -> None:
 
 
 def test_a_killed_extraction_is_continued(app: Settings) -> None:
-    """SIGKILL in a load: that table stays as it was, those before it are loaded, the next run completes all."""
+    """SIGKILL in a load: what was not committed stays as it was, and the next run completes all."""
     with connect(Login.LOADER, app) as connection:
         for _ in range(5):
             add_elder(connection)
