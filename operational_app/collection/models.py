@@ -60,6 +60,7 @@ class FilingAct(Code):
     ACCEPT = "accept", "通过"
     CORRECT = "correct", "申请更正"
     IMPORT = "import", "导入"
+    EXTEND = "extend", "延长期限"
 
 
 class Campaign(Identified, Base):

@@ -30,6 +30,7 @@ from operational_app.collection.models import (
     Submission,
     ValueSource,
 )
+from operational_app.collection.notices import title_of
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, done, work_of
 from operational_app.identity.administration import Refused
@@ -58,6 +59,7 @@ _OVERDUE, _CORRECTING = "overdue", "更正中"
 _PER_PAGE, _CAMPAIGNS_PER_PAGE, _MOST_PAGES = 50, 10, 1_000
 _DONE = {
     "opened": "采集任务已开始，填报人可在待办事项中看到。", "extended": "截止日期已延长。", "closed": "采集已结束。",
+    "extend": "本单位的截止日期已延长。",
     "reminded": "已催报，对方会在待办事项中看到。", "saved": "已保存。", "unchanged": "已按上期数据确认。",
     "system": "已采用系统统计。", "submitted": "已提交，等待审核。", "accepted": "已通过。", "returned": "已退回。",
     "correcting": "已开始更正；新数据通过审核前，原数据仍然有效。", "imported": "已全部导入，请检查后提交。",
@@ -95,10 +97,6 @@ class _CampaignCard:
     @property
     def title(self) -> str:
         return title_of(self.campaign)
-
-
-def title_of(campaign: Campaign) -> str:
-    return f"{rules.period_label(campaign.period)}{campaign.kind.label.split('（')[0]}"
 
 
 def _bars(counts: dict[FilingState, int]) -> list[tuple[str, str, int]]:
@@ -207,7 +205,7 @@ def _day(text: str) -> date | None:
 def _filter(request: Request, key: int) -> tuple[Select[Filing], dict[str, str]]:
     """The filings of a campaign that the address asks for, and what it asks."""
     query = request.query_params
-    chosen = {name: query.get(name, "") for name in ("state", "county", "q", "subject")}
+    chosen = {name: query.get(name, "") for name in ("state", "county", "unit", "q", "subject")}
     statement = select(Filing).where(Filing.campaign_id == key)
     if chosen["state"] == _OVERDUE:
         statement = statement.where(Filing.due_on < today(), Filing.state.in_(service.EDITABLE))
@@ -215,6 +213,10 @@ def _filter(request: Request, key: int) -> tuple[Select[Filing], dict[str, str]]
         statement = statement.where(Filing.state == chosen["state"])
     if re.fullmatch(r"\d{12}", chosen["county"]):
         statement = statement.where(in_division(Filing.division_code, chosen["county"]))
+    if units := [unit for unit in division_tree().reporting_units if unit.code == chosen["unit"]]:
+        statement = statement.where(queries.in_unit(*units))
+    else:
+        chosen["unit"] = ""
     if chosen["subject"] == SubjectKind.INSTITUTION:
         statement = statement.where(Filing.institution_id.is_not(None))
     elif chosen["subject"] == SubjectKind.FACILITY:
@@ -245,7 +247,10 @@ def _campaign_page(request: Request, key: int, error: str = "") -> Response:
     is_office = work.actor.scope.organization_id is None
     return page(
         request, "collection/campaign.html", REFUSED if error else 200, title=title_of(campaign), campaign=campaign,
-        parts=parts, bars=_bars, rows=rows, total=total, shown=shown, pages=-(-total // _PER_PAGE), chosen=chosen,
+        parts=parts if work.actor.scope.unit_code is None else [], bars=_bars,
+        units=queries.unit_progress(work.session, key, today()) if is_office else [],
+        unit_names={unit.code: unit.name for unit in division_tree().reporting_units},
+        rows=rows, total=total, shown=shown, pages=-(-total // _PER_PAGE), chosen=chosen,
         counts=counts, overdue=overdue, states=[(state.value, state.label) for state in FilingState], events=events,
         badge_of=lambda filing: state_badge(filing, today()), error=error, notice=_notice(request), today=today(),
         is_office=is_office, is_open=campaign.state is CampaignState.OPEN,
@@ -350,6 +355,7 @@ def _filing_page(
             rules.period_label(sheet.previous_period) if sheet.previous_period else ""
         ), may_correct=filing.state is FilingState.ACCEPTED
         and (service.may_fill(work, filing) or service.why_not_check(work) is None),
+        may_extend=service.why_not_extend(work, filing, sheet.campaign) is None,
         is_deputy=may_edit and work.actor.scope.organization_id is None,
         editor=work.session.scalar(select(Account.display_name).where(Account.id == filing.edited_by)),
     )  # fmt: skip
@@ -417,7 +423,7 @@ def _save_figure(request: Request, key: int, given: dict[str, str]) -> Response:
 
 @router.post("/collection/filings/{key:int}/{act:str}")
 async def change_filing(request: Request, key: int, act: str) -> Response:
-    if act not in ("save", "unchanged", "system", "submit", "accept", "return", "correct"):
+    if act not in ("save", "unchanged", "system", "submit", "accept", "return", "correct", "extend"):
         raise HTTPException(404)
     return await run_sync(_change_filing, request, key, act, await texts_of(request))
 
@@ -429,6 +435,8 @@ def _change_filing(request: Request, key: int, act: str, given: dict[str, str]) 
     if act in ("save", "unchanged", "system", "submit") and not who.may(Resource.COLLECTION_FILLING):
         raise HTTPException(403)
     if act in ("accept", "return") and service.why_not_check(work):
+        raise HTTPException(403)
+    if act == "extend" and not who.may(Resource.COLLECTION_CAMPAIGNS):
         raise HTTPException(403)
     try:
         if act in ("save", "unchanged", "system", "submit"):
@@ -445,6 +453,8 @@ def _change_filing(request: Request, key: int, act: str, given: dict[str, str]) 
             service.send_back(work, key, given.get("reason", ""), version)
         elif act == "correct":
             service.correct(work, key, given.get("reason", ""), version)
+        elif act == "extend":
+            service.extend_filing(work, key, _day(given.get("due_on", "")), given.get("reason", ""), version)
     except Refused as problem:
         work.session.rollback()
         work.session.expire_all()

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
+from huiyang.divisions import ReportingUnit, division_tree
 from huiyang.periods import Period
 from operational_app.collection.forms import FieldKind, form_of
 from operational_app.collection.models import (
@@ -26,6 +27,7 @@ from operational_app.collection.models import (
 from operational_app.elders.models import AbilityLevel
 from operational_app.facilities.models import DayCareEnrolment, Facility
 from operational_app.institutions.models import DischargeReason, Institution, Residency
+from operational_app.web.scoping import in_division
 
 _NO_PREVIOUS: tuple[str | None, Mapping[str, str]] = (None, {})
 
@@ -187,6 +189,30 @@ def progress(session: Session, campaigns: Sequence[int], today: date) -> dict[in
         part.counts[state] = count
         part.overdue += overdue
     return {key: [parts[code] for code in sorted(parts)] for key, parts in found.items()}
+
+
+def unit_progress(session: Session, campaign_id: int, today: date) -> list[tuple[str, Progress]]:
+    """(name, progress) of the reporting units of which the user sees filings; counties count the same filings, too."""
+    units = division_tree().reporting_units
+    towns = {code[:9]: unit for unit in units for code in unit.town_codes}
+    town: ColumnElement[str] = func.left(Filing.division_code, 9)
+    late = func.count().filter(Filing.due_on < today, Filing.state.in_(_TO_FILL))
+    rows = session.execute(
+        select(town, Filing.state, func.count(), late)
+        .where(Filing.campaign_id == campaign_id, in_unit(*units))
+        .group_by(town, Filing.state)
+    )
+    found: dict[str, Progress] = {}
+    for prefix, state, count, overdue in rows:
+        part = found.setdefault(towns[prefix].code, Progress(towns[prefix].code, {}))
+        part.counts[state] = part.counts.get(state, 0) + count
+        part.overdue += overdue
+    return [(unit.name, found[unit.code]) for unit in units if unit.code in found]
+
+
+def in_unit(*units: ReportingUnit) -> ColumnElement[bool]:
+    """A filing lies in one of the reporting units."""
+    return or_(*(in_division(Filing.division_code, code) for unit in units for code in unit.town_codes))
 
 
 def campaigns_seen(session: Session, skip: int, limit: int) -> list[Campaign]:

@@ -189,6 +189,11 @@ def period_of(kind: CampaignKind, text: str) -> Period | None:
     return period if period.cadence is CADENCES[kind] else None
 
 
+def campaign_title(kind: CampaignKind, period: str) -> str:
+    """2026 年 11 月运营数据."""
+    return f"{period_label(period)}{kind.label.split('（')[0]}"
+
+
 def period_label(text: str) -> str:
     """2026-10 → 2026 年 10 月; 2026-H2 → 2026 年下半年."""
     year, part = text.split("-")

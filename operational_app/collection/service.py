@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from huiyang.divisions import division_tree
 from operational_app.audit.service import Act
-from operational_app.collection import rules
+from operational_app.collection import notices, rules
 from operational_app.collection.forms import Field, Form, form_of
 from operational_app.collection.models import (
     Campaign,
@@ -178,6 +178,7 @@ def open_campaign(work: Work, form: NewCampaign) -> Campaign:
         raise Refused("没有需要采集的对象，或者这些对象在这一期已由其他采集任务覆盖。")
     _campaign_event(work, campaign, CampaignAct.OPEN, campaign.instruction)
     work.note(Act.COLLECTION_CAMPAIGN, ("collection.campaign", campaign.id), kind="open", filings=count)
+    notices.tell_opened(work, campaign)
     return campaign
 
 
@@ -254,12 +255,13 @@ def extend(work: Work, campaign: Campaign, due_on: date, reason: str, row_versio
     work.session.execute(
         update(Filing)
         .where(Filing.campaign_id == campaign.id, Filing.state != FilingState.ACCEPTED)
-        .values(due_on=due_on)
+        .values(due_on=func.greatest(Filing.due_on, due_on))  # one may have been given more time already
     )
     _campaign_event(work, campaign, CampaignAct.EXTEND, f"{before} 延至 {due_on}：{reason}")
     work.note(
         Act.COLLECTION_CAMPAIGN, ("collection.campaign", campaign.id), kind="extend", before=str(before), to=str(due_on)
     )
+    notices.tell_extended(work, campaign)
 
 
 def close(work: Work, campaign: Campaign, reason: str, row_version: int) -> None:
@@ -304,6 +306,7 @@ def remind(work: Work, campaign: Campaign, filings: Collection[int] | None = Non
         raise Refused("没有需要催报的单位。")
     _campaign_event(work, campaign, CampaignAct.REMIND, f"催报 {len(reminded)} 家")
     work.note(Act.COLLECTION_CAMPAIGN, ("collection.campaign", campaign.id), kind="remind", filings=len(reminded))
+    notices.tell_reminded(work, campaign, [row.id for row in reminded])
     return len(reminded)
 
 
@@ -610,6 +613,7 @@ def _decide(work: Work, filing_id: int, row_version: int, change: Callable[[Fili
     filing.row_version += 1
     change(filing)
     work.session.flush()
+    notices.tell_decided(work, filing)
     return filing
 
 
@@ -657,6 +661,35 @@ def correct(work: Work, filing_id: int, reason: str, row_version: int) -> Filing
     filing.row_version += 1
     _event(work, filing, FilingAct.CORRECT, reason)
     work.session.flush()
+    return filing
+
+
+def why_not_extend(work: Work, filing: Filing, campaign: Campaign) -> str | None:
+    if not work.actor.may(Resource.COLLECTION_CAMPAIGNS) or not may_open_in(work, campaign.division_code):
+        return "只能由发起采集的部门延期。"
+    if campaign.state is not CampaignState.OPEN or filing.state not in EDITABLE:
+        return "只有采集中还没有提交的可以延期。"
+    return None
+
+
+def extend_filing(work: Work, filing_id: int, due_on: date | None, reason: str, row_version: int) -> Filing:
+    """Gives one subject more time than the others.
+
+    Raises:
+        Refused: no later day, no reason, not the office that asks, handed in already, stale.
+    """
+    filing = locked(work, filing_id)
+    if problem := why_not_extend(work, filing, work.session.get_one(Campaign, filing.campaign_id)):
+        raise Refused(problem)
+    reason = _reason(reason, "延期原因")
+    if due_on is None or due_on <= filing.due_on or due_on < work.at.date():
+        raise Refused("新的截止日期应晚于原截止日期，且不早于今天。")
+    _fresh(filing, row_version)
+    before, filing.due_on = filing.due_on, due_on
+    filing.row_version += 1
+    _event(work, filing, FilingAct.EXTEND, f"{before} 延至 {due_on}：{reason}")
+    work.session.flush()
+    notices.tell_extended(work, work.session.get_one(Campaign, filing.campaign_id), filing)
     return filing
 
 

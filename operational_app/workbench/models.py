@@ -69,6 +69,7 @@ class NotificationKind(Code):
     REQUEST_RESULT = "request_result", "办理结果"
     ROLE = "role", "角色变动"
     EXPIRY = "expiry", "到期提醒"
+    COLLECTION = "collection", "数据采集"
     OTHER = "other", "其他"
 
 

@@ -6,8 +6,10 @@ number, no medical word; the page it leads to checks what its reader may see.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, func, or_, select, union, update
 from sqlalchemy.dialects.postgresql import insert
@@ -26,27 +28,45 @@ from operational_app.identity.models import (
 from operational_app.workbench.models import Notification, NotificationKind
 
 _SHOWN = 200
+_ROWS_A_STATEMENT = 5_000
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What some people are to be told.
+
+    Attributes:
+        recipients: ids of accounts.
+        address: path of our page about it.
+        key: tells each recipient once only, however often it is told.
+    """
+
+    recipients: Collection[int]
+    kind: NotificationKind
+    title: str
+    address: str
+    key: str | None = None
 
 
 def notify(
     session: Session, recipients: Collection[int], kind: NotificationKind, title: str, address: str,
     key: str | None = None,
 ) -> None:  # fmt: skip
-    """Puts a notification into the inbox of each recipient; it stands or falls with the transaction.
+    """Puts a notification into the inbox of each recipient; it stands or falls with the transaction. See Notice."""
+    notify_all(session, [Notice(recipients, kind, title, address, key)])
 
-    Args:
-        recipients: ids of accounts.
-        address: path of our page about it.
-        key: tells each recipient once only, however often it is called.
-    """
-    if not recipients:
-        return
+
+def notify_all(session: Session, notices: Iterable[Notice]) -> None:
+    """`notify` for many, as few statements."""
     values = [
-        {"account_id": account_id, "kind": kind, "title": title, "address": address, "key": key}
-        for account_id in sorted(set(recipients))
+        {"account_id": account_id, "kind": it.kind, "title": it.title, "address": it.address, "key": it.key}
+        for it in notices
+        for account_id in sorted(set(it.recipients))
     ]
-    # As the table, and without naming the constraint: the writer may read nothing back of what others are told.
-    session.execute(insert(Notification.__table__).values(values).on_conflict_do_nothing())  # type: ignore[arg-type]
+    for first in range(0, len(values), _ROWS_A_STATEMENT):
+        some = values[first : first + _ROWS_A_STATEMENT]
+        # As the table, and without naming the constraint: the writer may read nothing back of what others are told.
+        session.execute(insert(Notification.__table__).values(some).on_conflict_do_nothing())  # type: ignore[arg-type]
 
 
 def unread_count(session: Session) -> int:
@@ -68,7 +88,7 @@ def read(session: Session, at: datetime, key: int | None = None) -> None:
 # Who is to be told
 
 
-def _holders(resource: str) -> Select[int]:
+def holders(resource: str) -> Select[int]:
     """Accounts in use that have a right, given to them or to a group of theirs."""
     opened = (
         select(RoleResource.role_id)
@@ -94,8 +114,22 @@ def holders_in_organization(session: Session, organization_id: int, *resources: 
     Args:
         session: under a scope that holds the organization's accounts.
     """
-    has_one = or_(*(Account.id.in_(_holders(resource)) for resource in resources))
+    has_one = or_(*(Account.id.in_(holders(resource)) for resource in resources))
     return list(session.scalars(select(Account.id).where(Account.organization_id == organization_id, has_one)))
+
+
+def holders_by_organization(
+    session: Session, organizations: Select[int | None], *resources: str
+) -> dict[int, list[int]]:
+    """`holders_in_organization` for many; organizations where nobody has one of the rights are left out."""
+    has_one = or_(*(Account.id.in_(holders(resource)) for resource in resources))
+    found: dict[int, list[int]] = {}
+    rows: Iterable[Any] = session.execute(
+        select(Account.organization_id, Account.id).where(Account.organization_id.in_(organizations), has_one)
+    )
+    for organization_id, account_id in rows:
+        found.setdefault(organization_id, []).append(account_id)
+    return found
 
 
 def nearest_holders(
@@ -113,7 +147,7 @@ def nearest_holders(
     rows = session.execute(
         select(Account.id, Department.division_code, Department.unit_code)
         .join(Department, Department.id == Account.department_id)
-        .where(Account.id.in_(_holders(resource)), Department.division_code.in_(wanted))
+        .where(Account.id.in_(holders(resource)), Department.division_code.in_(wanted))
     ).all()
     if unit_code is not None and (own := [row.id for row in rows if row.unit_code == unit_code]):
         return own

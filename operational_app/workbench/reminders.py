@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 
 from anyio.to_thread import run_sync
@@ -16,23 +16,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from huiyang.settings import BUSINESS_TIMEZONE
-from operational_app.core.row_security import ScopeSetting
+from operational_app.collection.notices import remind_of_deadlines
+from operational_app.core.row_security import whole_city
 from operational_app.identity.access import Resource
 from operational_app.identity.models import Account
-from operational_app.institutions.board import residents
-from operational_app.institutions.models import Institution
+from operational_app.institutions.board import RENEW_BEFORE
+from operational_app.institutions.models import Institution, Residency, ServiceAgreement
 from operational_app.institutions.queries import EXPIRES_SOON
 from operational_app.joining.models import JoinRequest, RequestState
 from operational_app.joining.service import deciders_of
 from operational_app.organizations.models import Qualification
 from operational_app.web.database import AppDatabase
 from operational_app.workbench.models import NotificationKind
-from operational_app.workbench.notifications import holders_in_organization, notify
+from operational_app.workbench.notifications import Notice, holders_by_organization, notify, notify_all
 from operational_app.workforce.models import Certificate, Staff
 
 logger = logging.getLogger(__name__)
 EVERY_SECONDS = 3600
-_WHOLE_CITY = ScopeSetting(division_lo="0", division_hi=":", all_accounts=True)
 #: A request is due soon on the day before.
 _DUE_SOON = timedelta(days=1)
 _WITH_PEOPLE = select(Account.organization_id).where(Account.is_active, Account.organization_id.is_not(None))
@@ -50,11 +50,15 @@ async def keep_reminding(database: AppDatabase) -> None:
 
 def remind(database: AppDatabase, today: date) -> None:
     """Everything that is due on a day, in one transaction."""
-    with database.transaction(_WHOLE_CITY) as session:
+    with database.transaction(whole_city(all_accounts=True)) as session:
+        managers = holders_by_organization(
+            session, _WITH_PEOPLE, Resource.OWN_ORGANIZATION, Resource.INSTITUTION_CHANGES
+        )
         _requests(session, today)
-        _permits(session, today)
-        _staff(session, today)
-        _agreements(session, today)
+        notify_all(session, _permits(session, today, managers))
+        notify_all(session, _staff(session, today, managers))
+        notify_all(session, _agreements(session, today, managers))
+        remind_of_deadlines(session, today)
 
 
 def _requests(session: Session, today: date) -> None:
@@ -69,68 +73,82 @@ def _requests(session: Session, today: date) -> None:
         notify(session, told, NotificationKind.REQUEST_DUE, title, f"/joining/{request.id}", key)
 
 
-def _permits(session: Session, today: date) -> None:
+#: Who looks after an organization's papers.
+_Managers = Mapping[int, Collection[int]]
+
+
+def _permits(session: Session, today: date, managers: _Managers) -> list[Notice]:
     """Permits of organizations: once when the end is near, once when it has passed."""
-    ending = select(Qualification).where(
-        Qualification.expires_on <= today + EXPIRES_SOON, Qualification.organization_id.in_(_WITH_PEOPLE)
-    )
-    for permit in session.scalars(ending).all():
-        assert permit.expires_on is not None  # by the condition
-        told, page = _managers(session, permit.organization_id)
-        is_late = permit.expires_on < today
-        title = f"本单位的{permit.kind.label}证照" + (
-            f"已于 {permit.expires_on} 过期" if is_late else f"将于 {permit.expires_on} 到期"
+    ending = session.execute(
+        select(
+            Qualification.id, Qualification.organization_id, Qualification.kind, Qualification.expires_on,
+            Institution.id,
         )
-        key = f"permit-{'late' if is_late else 'due'}-{permit.id}-{permit.expires_on}"
-        notify(session, told, NotificationKind.EXPIRY, title, page, key)
+        .outerjoin(Institution, Institution.organization_id == Qualification.organization_id)
+        .where(Qualification.expires_on <= today + EXPIRES_SOON, Qualification.organization_id.in_(list(managers)))
+    )  # fmt: skip
+    found = []
+    for key, organization_id, kind, expires_on, institution_id in ending:
+        assert expires_on is not None  # by the condition
+        is_late = expires_on < today
+        title = f"本单位的{kind.label}证照" + (f"已于 {expires_on} 过期" if is_late else f"将于 {expires_on} 到期")
+        page = "/organization" if institution_id is None else f"/institutions/{institution_id}/profile"
+        once = f"permit-{'late' if is_late else 'due'}-{key}-{expires_on}"
+        found.append(Notice(managers[organization_id], NotificationKind.EXPIRY, title, page, once))
+    return found
 
 
-def _staff(session: Session, today: date) -> None:
+def _staff(session: Session, today: date, managers: _Managers) -> list[Notice]:
     """Certificates of people who work in an institution, in one line a week."""
     counted = session.execute(
         select(Staff.organization_id, Institution.id, func.count())
         .join(Certificate, Certificate.staff_id == Staff.id)
         .join(Institution, Institution.organization_id == Staff.organization_id)
         .where(
-            Staff.left_on.is_(None),
-            Certificate.expires_on <= today + EXPIRES_SOON,
-            Staff.organization_id.in_(_WITH_PEOPLE),
+            Staff.left_on.is_(None), Certificate.expires_on <= today + EXPIRES_SOON,
+            Staff.organization_id.in_(list(managers)),
         )
         .group_by(Staff.organization_id, Institution.id)
-    ).all()
-    for organization_id, institution_id, count in counted:
-        told, _ = _managers(session, organization_id)
-        title = f"本机构有 {count} 份人员证书已到期或即将到期"
-        notify(
-            session, told, NotificationKind.EXPIRY, title, f"/institutions/{institution_id}/staff",
-            _weekly("certificates", today),
-        )  # fmt: skip
-
-
-def _agreements(session: Session, today: date) -> None:
-    """Agreements of residents, in one line a week."""
-    with_people = select(Institution.id, Institution.organization_id).where(
-        Institution.organization_id.in_(_WITH_PEOPLE)
-    )
-    for institution_id, organization_id in session.execute(with_people).all():
-        told, _ = _managers(session, organization_id)
-        count = told and sum(
-            row.contract in ("已到期", "即将到期") for row in residents(session, institution_id, today)
+    )  # fmt: skip
+    return [
+        Notice(
+            managers[organization_id], NotificationKind.EXPIRY, f"本机构有 {count} 份人员证书已到期或即将到期",
+            f"/institutions/{institution_id}/staff", _weekly("certificates", today),
         )
-        if count:
-            title = f"本机构有 {count} 份入住合同已到期或即将到期"
-            address = f"/institutions/{institution_id}/residents"
-            notify(session, told, NotificationKind.EXPIRY, title, address, _weekly("agreements", today))
+        for organization_id, institution_id, count in counted
+    ]  # fmt: skip
+
+
+def _agreements(session: Session, today: date, managers: _Managers) -> list[Notice]:
+    """Residents whose agreement that lasts longest has ended or ends soon, in one line a week; as `board.residents`."""
+    first = func.coalesce(Residency.first_id, Residency.id)
+    ending = (
+        select(first.label("first_id"))
+        .join(ServiceAgreement, ServiceAgreement.residency_id == Residency.id)
+        .where(ServiceAgreement.voided_at.is_(None))
+        .group_by(first)
+        .having(
+            ~func.bool_or(ServiceAgreement.expires_on.is_(None)),
+            func.max(ServiceAgreement.expires_on) <= today + RENEW_BEFORE,
+        )
+        .subquery()
+    )
+    counted = session.execute(
+        select(Institution.organization_id, Institution.id, func.count())
+        .join(Residency, Residency.institution_id == Institution.id)
+        .join(ending, ending.c.first_id == first)
+        .where(Residency.discharged_on.is_(None), Institution.organization_id.in_(list(managers)))
+        .group_by(Institution.organization_id, Institution.id)
+    )
+    return [
+        Notice(
+            managers[organization_id], NotificationKind.EXPIRY, f"本机构有 {count} 份入住合同已到期或即将到期",
+            f"/institutions/{institution_id}/residents", _weekly("agreements", today),
+        )
+        for organization_id, institution_id, count in counted
+    ]  # fmt: skip
 
 
 def _weekly(what: str, today: date) -> str:
     year, week, _ = today.isocalendar()
     return f"{what}-{year}-{week}"
-
-
-def _managers(session: Session, organization_id: int) -> tuple[Collection[int], str]:
-    """Who looks after an organization's papers, and the page where they do."""
-    own = session.scalar(select(Institution.id).where(Institution.organization_id == organization_id))
-    page = "/organization" if own is None else f"/institutions/{own}/profile"
-    told = holders_in_organization(session, organization_id, Resource.OWN_ORGANIZATION, Resource.INSTITUTION_CHANGES)
-    return told, page

@@ -16,8 +16,11 @@ from operational_app.collection.forms import form_of
 from operational_app.collection.models import CampaignKind, SubjectKind
 from operational_app.identity.models import RoleCode
 from operational_app.main import create_app
+from operational_app.web.database import AppDatabase
 from operational_app.web.services import today
+from operational_app.workbench.reminders import remind
 from tests.app_sample import CHIKAN, Records, signed_in, unique
+from tests.integration.test_app_notifications import key_of, titles
 from tests.unit.test_app_collection import MONTH
 
 #: Counties of this file alone: a campaign asks everybody of its county.
@@ -37,7 +40,14 @@ def records(installation):
     return Records(installation)
 
 
-_months = iter(range(36))
+@pytest.fixture(scope="module")
+def database(installation):
+    found = AppDatabase(installation)
+    yield found
+    found.close()
+
+
+_months = iter(range(60))
 
 
 class Round:
@@ -548,3 +558,150 @@ class TestFacility:
         assert mine.save(mine.office, filing, "open_day_count", "22").json()["stored"] == "22"
         assert mine.save(mine.office, filing, "open_day_count", "32", seen="22").status_code == 422
         assert "您正在代本单位填报" in mine.office.get(f"/collection/filings/{filing}").text
+
+
+class TestNotices:
+    """Who is told what, and how often."""
+
+    @pytest.fixture
+    def houses(self, records):
+        """(institution, organization, its manager's user name) of two houses with people, before they are asked."""
+        made = [records.institution(unique("乌石院"), LEIZHOU) for _ in range(2)]
+        return [
+            (key, organization, records.account(RoleCode.INSTITUTION_MANAGER, organization_id=organization))
+            for key, organization in made
+        ]
+
+    def told(self, records, house, word):
+        return [title for title in titles(records, house[2]) if word in title]
+
+    def asked(self, app, records, houses):
+        """A campaign, and of it the filing of the first house."""
+        round_ = Round(app, records, houses=0)
+        round_.houses = [(key, organization) for key, organization, _ in houses]
+        return round_, round_.filing()
+
+    def test_who_must_fill_is_told_of_each_step(self, app, records, houses):
+        carer = records.account(RoleCode.PROVIDER_STAFF, organization_id=houses[0][1])
+        round_, filing = self.asked(app, records, houses)
+        manager = signed_in(app, houses[0][2])
+        period = f"{int(round_.period[:4])} 年 {int(round_.period[5:])} 月运营数据"
+        assert self.told(records, houses[0], period) == [
+            f"{period}开始采集，请在 {today() + timedelta(days=10)} 前填报"
+        ]
+        assert "数据采集" in manager.get("/notifications").text
+        assert round_.fill(manager, filing).status_code == 303
+        for decision, word in (("return", "被退回"), ("accept", "已通过审核")):
+            assert round_.act(manager, filing, "submit").status_code == 303
+            assert round_.act(round_.office, filing, decision, reason="请核对").status_code == 303
+            assert self.told(records, houses[0], word) == [
+                f"{period}的填报{'被退回，请修改后重新提交' if decision == 'return' else word}"
+            ]
+        assert self.told(records, houses[1], "审核") == [] and titles(records, carer) == []
+
+    def test_a_refused_act_tells_nobody(self, app, records, houses):
+        round_, filing = self.asked(app, records, houses)
+        manager = signed_in(app, houses[0][2])
+        assert round_.fill(manager, filing).status_code == round_.act(manager, filing, "submit").status_code == 303
+        assert round_.act(round_.office, filing, "return", reason="").status_code == 422
+        assert self.told(records, houses[0], "退回") == []
+
+    def test_deadlines_are_told_once_when_close_and_once_a_day_when_late(self, app, records, houses, database):
+        round_, filing = self.asked(app, records, houses)
+        due = today() + timedelta(days=10)
+        near = lambda: len(self.told(records, houses[0], "截止，还没有提交"))  # noqa: E731
+        late = lambda: len(self.told(records, houses[0], "请尽快填报"))  # noqa: E731
+        for on, count in ((due - timedelta(days=4), 0), (due - timedelta(days=3), 1), (due, 1)):
+            remind(database, on)
+            assert (near(), late()) == (count, 0), on
+        for on, count in (((due + timedelta(days=1)), 1), (due + timedelta(days=1), 1), (due + timedelta(days=2), 2)):
+            remind(database, on)
+            assert (near(), late()) == (1, count), on
+        manager = signed_in(app, houses[0][2])
+        assert round_.fill(manager, filing).status_code == round_.act(manager, filing, "submit").status_code == 303
+        remind(database, due + timedelta(days=3))
+        assert late() == 2 and len(self.told(records, houses[1], "请尽快填报")) == 3
+
+    def test_reminding_by_hand_twice_a_day_tells_once(self, app, records, houses):
+        round_, filing = self.asked(app, records, houses)
+        for _ in range(2):
+            response = round_.office.post(f"{round_.page}/remind", {"filing": str(filing)}, form_on=round_.page)
+            assert response.status_code == 303
+        assert [len(self.told(records, house, "请尽快填报")) for house in houses] == [1, 0]
+
+    def test_for_a_facility_without_people_its_county_is_told(self, app, records):
+        deputy = records.account(RoleCode.DATA_STAFF, division_code=LEIZHOU)
+        leader = records.account(RoleCode.LEADER, division_code=LEIZHOU)
+        Round(app, records, houses=0, subject="facility")
+        assert len([title for title in titles(records, deputy) if "开始采集" in title]) == 1
+        assert titles(records, leader) == []
+
+
+class TestMoreTime:
+    def extend(self, round_, browser, filing, days, reason="台风停电", version=None):
+        due_on = str(today() + timedelta(days=days))
+        return round_.act(browser, filing, "extend", version, due_on=due_on, reason=reason)
+
+    def due_on(self, round_, number):
+        return round_.value("select due_on from collection.filing where id = %s", round_.filing(number))
+
+    def test_one_subject_gets_more_time_from_whoever_asks(self, app, records):
+        round_ = Round(app, records, houses=2)
+        filing, manager = round_.filing(), round_.manager()
+        assert self.extend(round_, round_.office, filing, 20, reason=" ").status_code == 422
+        assert self.extend(round_, round_.office, filing, 10).status_code == 422, "it is due then already"
+        assert self.extend(round_, manager, filing, 20).status_code == 403
+        assert self.extend(round_, round_.people(RoleCode.AUDITOR), filing, 20).status_code == 403
+        assert self.extend(round_, round_.office, filing, 20, version=9).status_code == 422, "stale"
+        response = self.extend(round_, round_.office, filing, 20)
+        assert response.status_code == 303, response.text
+        assert [self.due_on(round_, number) - today() for number in range(2)] == [timedelta(20), timedelta(10)]
+        text = manager.get(f"/collection/filings/{filing}").text
+        assert "延长期限" in text and "台风停电" in text and "延长本单位的截止日期" not in text
+        # A later deadline for all takes nothing from the one who has more time.
+        data = {"due_on": str(today() + timedelta(days=15)), "reason": "统一延期", "row_version": "1"}
+        assert round_.office.post(f"{round_.page}/extend", data, form_on=round_.page).status_code == 303
+        assert [self.due_on(round_, number) - today() for number in range(2)] == [timedelta(20), timedelta(15)]
+
+    def test_a_town_and_what_is_handed_in_get_none(self, round_):
+        filing, manager = round_.filing(), round_.manager()
+        town = round_.people(RoleCode.DATA_STAFF, XIHU)
+        assert self.extend(round_, town, filing, 20).status_code in (404, 422)
+        assert round_.fill(manager, filing).status_code == round_.act(manager, filing, "submit").status_code == 303
+        assert self.extend(round_, round_.office, filing, 20).status_code == 422
+
+
+def test_progress_by_county_and_of_the_reporting_units(app, records):
+    """A city's campaign, put straight into the database: opened through the page it would ask every other test."""
+    boss = records.account(RoleCode.DATA_STAFF, division_code="440800000000")
+    campaign = records.insert(
+        "collection.campaign", kind="base", period="2019-H1", division_code="440800000000", due_on=today(),
+        state="closed", opened_by=key_of(records, boss),
+    )  # fmt: skip
+    zone, park = "440803070000", "440882450000"
+    for place, count in ((zone, 3), ("440803002000", 1), (park, 2), (XIHU, 4), (CHIKAN, 1)):
+        for _ in range(count):
+            name = unique("点")
+            facility = records.insert(
+                "facilities.facility", name=name, facility_type="station", facility_level="village",
+                division_code=place, status="operating",
+            )  # fmt: skip
+            records.insert(
+                "collection.filing", campaign_id=campaign, kind="base", period="2019-H1", facility_id=facility,
+                name=name, division_code=place, due_on=today(),
+            )  # fmt: skip
+
+    def seen(username, query=""):
+        text = signed_in(app, username).get(f"/collection/{campaign}{query}").text
+        names = re.findall(r'<div class="county-row">\s*<a [^>]*>([^<]*)</a>', text)
+        totals = re.findall(r"\d+ / (\d+) 已通过", text)
+        return dict(zip(names, map(int, totals), strict=True)), re.search(r"共 (\d+) 家", text)[1]
+
+    units = {"湛江经开区": 3, "奋勇高新区": 2}
+    counties = {"赤坎区": 1, "霞山区": 4, "雷州市": 6}
+    assert seen(boss) == (counties | units, "11")
+    assert seen(boss, "?unit=ZJ-JKQ")[1] == "3" and seen(boss, "?unit=ZJ-FY")[1] == "2"
+    assert seen(boss, "?unit=X")[1] == "11"
+    leizhou = records.account(RoleCode.DATA_STAFF, division_code=LEIZHOU)
+    assert seen(leizhou) == ({"雷州市": 6, "奋勇高新区": 2}, "6")
+    assert seen(records.account(RoleCode.LEADER, unit_code="ZJ-JKQ")) == ({"湛江经开区": 3}, "3")

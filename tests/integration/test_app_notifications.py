@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -175,6 +175,40 @@ def test_papers_that_run_out_are_told_to_their_managers(records, database):
     assert titles(records, carer) == []
     remind(database, ends + timedelta(days=1))
     assert any("已于" in title for title in titles(records, manager))
+
+
+@pytest.mark.feature(100)
+def test_agreements_that_run_out_are_told_as_the_residents_page_counts_them(app, records, database):
+    key, organization = records.institution(unique("敬老院"), XIASHAN)
+    manager = records.account(RoleCode.INSTITUTION_MANAGER, organization_id=organization)
+
+    def stay(*ends, first=None, left=None, voided=None):
+        values = {"first_id": first, "discharged_on": left, "discharge_reason": "home" if left else None}
+        row = records.insert(
+            "institutions.residency", institution_id=key, bed_id=records.bed(key),
+            elder_id=records.elder(unique("老人"), XIASHAN), admitted_on=today() - timedelta(days=400), **values,
+        )  # fmt: skip
+        for days in ends:
+            records.insert(
+                "institutions.service_agreement", residency_id=row,
+                expires_on=None if days is None else today() + timedelta(days=days), voided_at=voided,
+            )  # fmt: skip
+        return row
+
+    stay(-5)  # ended
+    stay(-50, 30)  # ends soon
+    stay(-5, 31)  # renewed
+    stay(-5, None)  # without an end
+    stay()  # none at all
+    stay(-5, left=today() - timedelta(days=1))  # gone
+    stay(-5, voided=datetime.now(UTC))
+    changed = stay(-5, left=today() - timedelta(days=9))
+    stay(first=changed)  # changed beds: the first one's agreement counts
+    for _ in range(2):
+        remind(database, today())
+    assert titles(records, manager) == ["本机构有 3 份入住合同已到期或即将到期"]
+    text = signed_in(app, manager).get("/").text
+    assert re.search(r"入住老人合同已到期.*?2.*?入住老人合同即将到期.*?1", text, re.S)
 
 
 def test_somebody_who_signs_in_later_finds_what_was_told_before(app, records):
