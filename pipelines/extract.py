@@ -153,7 +153,7 @@ def _load_table(
     insert = sql.SQL("copy {target} ({columns}, batch_id) from stdin (format binary)").format(
         target=sql.Identifier(RAW_SCHEMA, table.name), columns=sql.SQL(", ").join(map(sql.Identifier, names))
     )
-    blocks = _copy_blocks(app, select.as_string(app))
+    blocks = copy_blocks(app, select.as_string(app))
     first = next(blocks)
     loaded = 0
     if first != _NO_ROWS:
@@ -169,7 +169,7 @@ def _load_table(
     return loaded
 
 
-def _copy_blocks(connection: psycopg.Connection, statement: str) -> Iterator[bytearray]:
+def copy_blocks(connection: psycopg.Connection, statement: str) -> Iterator[bytearray]:
     """Yields the output of a `copy … to stdout` in blocks.
 
     libpq hands it out row by row; psycopg's own `Copy` costs 1.2 µs for each, which is more than the two servers need
