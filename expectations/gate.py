@@ -164,13 +164,16 @@ def _run_rules(
     results: list[RuleResult] = []
     runner = RuleRunner(url)
     try:
+        with clock.step("rules"), connection.transaction():
+            unusable = {subject: _make_view(connection, subject, records) for subject in SUBJECTS}
         for position, subject in enumerate(SUBJECTS):
             tell(subject.table, 0.75 * position / len(SUBJECTS))
             with clock.step("rules"):
-                results += _run_subject(connection, runner, subject, catalogue.of(subject), records)
+                results += _run_subject(connection, runner, subject, catalogue.of(subject), records, unusable[subject])
     finally:
         runner.close()
-        _drop_views(connection)
+        views = ", ".join(f"{store.SCHEMA}.{_view(subject)}" for subject in SUBJECTS)
+        connection.execute(f"drop view if exists {views}")
     return results
 
 
@@ -180,12 +183,14 @@ def _run_subject(
     subject: Subject,
     rules: Sequence[Rule],
     records: RecordPeriod,
+    unusable: dict[str, str] | None,
 ) -> list[RuleResult]:
-    table = sql.Identifier(records.schema, subject.relation)
-    found = connection.execute("select to_regclass(%s)", [table.as_string(connection)]).fetchone()
-    if found is None or found[0] is None:
+    """
+    Args:
+        unusable: columns of the subject's view that are missing, and why; None where its table is missing.
+    """
+    if unusable is None:
         return [RuleResult.of(rule, 0, 1, f"缺少记录表 {subject.relation}") for rule in rules]
-    unusable = _make_view(connection, subject, records)
     problems = _unplannable(connection, subject, rules, unusable)
     runnable = [rule for rule in rules if rule.id not in problems]
     outcomes: dict[str, Outcome] = runner.run(_view(subject), runnable) if runnable else {}
@@ -194,6 +199,7 @@ def _run_subject(
         return [
             RuleResult.of(rule, outcomes[rule.id].checked_count, outcomes[rule.id].violation_count) for rule in rules
         ]
+    table = sql.Identifier(records.schema, subject.relation)
     row = connection.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
     assert row is not None
     return [
@@ -208,26 +214,29 @@ def _view(subject: Subject) -> str:
     return f"subject_{subject.table}"
 
 
-def _make_view(connection: psycopg.Connection, subject: Subject, records: RecordPeriod) -> dict[str, str]:
+def _make_view(connection: psycopg.Connection, subject: Subject, records: RecordPeriod) -> dict[str, str] | None:
     """The subject as a view, which Great Expectations can read.
 
     Returns:
-        for each column that its lookups could not give, why; the view is made without it.
+        for each column that its lookups could not give, why; the view is made without it. None, and no view, where
+        the record table is missing.
     """
+    table = sql.Identifier(records.schema, subject.relation)
+    found = connection.execute("select to_regclass(%s)", [table.as_string(connection)]).fetchone()
+    if found is None or found[0] is None:
+        return None
     view = f"{store.SCHEMA}.{_view(subject)}"
     connection.execute(f"drop view if exists {view}")
-    if _problem(connection, subject_sql(subject, records)) is None:
-        connection.execute(f"create view {view} as {subject_sql(subject, records)}")
+    try:
+        with connection.transaction():
+            connection.execute(f"create view {view} as {subject_sql(subject, records)}")
         return {}
+    except psycopg.ProgrammingError:
+        pass  # which of the lookups it was follows
     problems = {lookup: _problem(connection, subject_sql(subject, records, [lookup])) for lookup in lookups_of(subject)}
     usable = [lookup for lookup, problem in problems.items() if problem is None]
     connection.execute(f"create view {view} as {subject_sql(subject, records, usable)}")
     return {column: problem for lookup, problem in problems.items() if problem for column in lookup.columns}
-
-
-def _drop_views(connection: psycopg.Connection) -> None:
-    for subject in SUBJECTS:
-        connection.execute(f"drop view if exists {store.SCHEMA}.{_view(subject)}")
 
 
 def _unplannable(
