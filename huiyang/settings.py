@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     #: and no request leaves the installation.
     map_tile_url: str | None = None
     map_tile_attribution: str = "天地图"
+    #: 审图号 of those tiles, which the law wants beside a public map: GS（2024）0650号.
+    map_tile_approval: str = ""
     #: Where the heads of the audit trail's chain are kept: a file on another medium than the database, best one that
     #: the database's administrators cannot write. Default: a file in `home`.
     audit_heads_file: Path | None = None

@@ -10,6 +10,7 @@ import ipaddress
 import socket
 import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -23,6 +24,15 @@ _CONTENT_POLICY = (
     "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
+
+
+def _content_policy(settings: Settings) -> str:
+    """The policy; where a source of map tiles is configured, pages may ask it, too."""
+    if settings.map_tile_url is None:
+        return _CONTENT_POLICY
+    tiles = urlsplit(settings.map_tile_url)
+    return f"{_CONTENT_POLICY}; connect-src 'self' data: blob: {tiles.scheme}://{tiles.netloc}"
+
 
 #: Where and how fast, never who and what: no query, no headers, the client's network instead of its address. A
 #: request stands in errors too, there with the door's own secret.
@@ -200,7 +210,7 @@ def write_configuration(settings: Settings) -> None:
         secret_variable=SECRET_VARIABLE,
         sites=", ".join(f"https://{host}:{settings.front_door_port}" for host in hosts),
         access_log=settings.log_dir / "access.log",
-        content_policy=_CONTENT_POLICY,
+        content_policy=_content_policy(settings),
         cockpits=COCKPIT_PATH,
         dagster=DAGSTER_PATH,
     )

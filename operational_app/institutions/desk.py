@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from fastapi import Depends, Form
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -39,8 +39,13 @@ def notice_of(request: Request) -> str:
     return _DONE.get(request.query_params.get("done", ""), "")
 
 
-def institution_seen(request: Request, key: int) -> tuple[Institution, Organization]:
-    """An institution in the user's scope.
+def institution_seen(
+    request: Request, key: int, *conditions: ColumnElement[bool], otherwise: str | None = None
+) -> tuple[Institution, Organization]:
+    """An institution in the user's scope that meets the conditions.
+
+    Args:
+        otherwise: what is said where there is none.
 
     Raises:
         HTTPException: 404.
@@ -50,12 +55,12 @@ def institution_seen(request: Request, key: int) -> tuple[Institution, Organizat
         .execute(
             select(Institution, Organization)
             .join(Organization, Organization.id == Institution.organization_id)
-            .where(Institution.id == key)
+            .where(Institution.id == key, *conditions)
         )
         .one_or_none()
     )
     if row is None:
-        raise HTTPException(404)
+        raise HTTPException(404, otherwise)
     return row[0], row[1]
 
 

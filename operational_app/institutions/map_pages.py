@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from huiyang.divisions import division_tree
 from huiyang.geodesy import gcj02_to_wgs84
 from huiyang.reference.boundaries import county_shapes_gcj02
-from operational_app.facilities.models import Facility, FacilityStatus
+from operational_app.facilities.models import Facility, FacilityStatus, FacilityType
 from operational_app.identity.access import Resource
 from operational_app.institutions import disclosure
 from operational_app.institutions.models import Nature
@@ -27,9 +27,12 @@ from operational_app.institutions.photos import covers_of
 from operational_app.institutions.views import GRADES
 from operational_app.web.gate import policy_with_tiles
 from operational_app.web.rights import pages_of
+from operational_app.web.scoping import in_division
 from operational_app.web.services import actor, now, page, services, session, today
 
 router = pages_of(Resource.INSTITUTION_MAP)
+#: Divisions that the map's facilities are asked for.
+_PLACES = ("county", "town")
 
 
 @router.get("/map")
@@ -38,8 +41,24 @@ def map_page(request: Request) -> Response:
     shown = search_page(
         request, "institutions/map.html", found, now(), title="养老一张图",
         has_facilities=actor(request).may(Resource.FACILITIES),
+        facility_types=[(kind.value, kind.label) for kind in FacilityType], facility_towns=_towns(request),
     )  # fmt: skip
     return with_map(request, shown)
+
+
+def _towns(request: Request) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(county, its towns as (code, name)) of the user's scope."""
+    tree, scope = division_tree(), actor(request).scope
+    lo, hi = scope.division_lo or "", scope.division_hi or ""
+    found = []
+    for county in tree.children(tree.root.code):
+        towns = [
+            (town.code, town.name)
+            for town in tree.children(county.code)
+            if lo <= town.code < hi and (not scope.towns or town.code[:9] in scope.towns)
+        ]
+        found += [(county.name, towns)] if towns else []
+    return found
 
 
 def search_page(
@@ -53,15 +72,20 @@ def search_page(
     given = dict(request.query_params)
     wanted, problems = disclosure.wanted_of(given)
     found = [it for it in institutions if disclosure.matches(it, wanted)]
-    settings = services(request).settings
     return page(
         request, template, found=found, total=len(institutions), by_county=disclosure.by_county(found), given=given,
         problems=problems, counties=disclosure.county_choices(), medical=disclosure.MEDICAL_CHOICES, at=at,
         natures=[(nature.value, nature.label) for nature in Nature],
         grades=[(str(grade), label) for grade, label in GRADES.items()],
-        covers=covers_of(session(request)), tile_url=settings.map_tile_url,
-        tile_attribution=settings.map_tile_attribution, **context,
+        covers=covers_of(session(request)), **tiles_of(request), **context,
     )  # fmt: skip
+
+
+def tiles_of(request: Request) -> dict[str, Any]:
+    """What a page with a map says of its tiles."""
+    settings = services(request).settings
+    approval = f"　审图号：{settings.map_tile_approval}" if settings.map_tile_approval else ""
+    return {"tile_url": settings.map_tile_url, "tile_attribution": settings.map_tile_attribution + approval}
 
 
 def with_map(request: Request, response: Response) -> Response:
@@ -102,15 +126,23 @@ def _in_wgs84(shape: shapely.MultiPolygon) -> shapely.Geometry:
 
 @router.get("/map/facilities")
 def facilities(request: Request) -> Response:
-    """社区养老设施 as GeoJSON (degrees, WGS-84)."""
+    """社区养老设施 as GeoJSON (degrees, WGS-84), of a `county`, a `town` and a `type` where the address names them."""
     if not actor(request).may(Resource.FACILITIES):
         raise HTTPException(403)
+    given = {name: request.query_params[name] for name in _PLACES if request.query_params.get(name)}
+    conditions = [in_division(Facility.division_code, code) for code in given.values() if code in division_tree()]
+    kind = request.query_params.get("type", "")
+    if len(conditions) < len(given) or kind not in ("", *FacilityType):
+        raise HTTPException(400, "没有这种设施类型或这个区划。")
+    if kind:
+        conditions.append(Facility.facility_type == kind)
     rows = session(request).execute(
         select(Facility.id, Facility.name, Facility.facility_type, Facility.longitude_wgs84, Facility.latitude_wgs84)
         .where(
             Facility.status != FacilityStatus.CLOSED,
             Facility.longitude_wgs84.is_not(None),
             Facility.latitude_wgs84.is_not(None),
+            *conditions,
         )
         .order_by(Facility.id)
     )

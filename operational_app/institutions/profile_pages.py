@@ -6,8 +6,9 @@ from anyio.to_thread import run_sync
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from huiyang.divisions import county_of
 from huiyang.field_crypto import row_context
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, done, work_of
@@ -15,6 +16,7 @@ from operational_app.identity.administration import Refused
 from operational_app.institutions import duplicates, profile
 from operational_app.institutions.desk import CHANGES, notice_of, own_institution
 from operational_app.institutions.duplicate_rules import Doubt
+from operational_app.institutions.map_pages import county_features, tiles_of, with_map
 from operational_app.institutions.models import Institution
 from operational_app.institutions.queries import permits_of
 from operational_app.organizations.models import Organization, Qualification, QualificationKind
@@ -48,7 +50,7 @@ def _profile_page(
     institution, organization = own_institution(request, key)
     stored = profile.form_of(institution, organization, contact_phone(request, organization))
     asks_about_place = isinstance(problem, profile.Unconfirmed) or bool(given and given.get(profile.CONFIRMED))
-    return page(
+    shown = page(
         request, "institutions/profile.html", REFUSED if problem else 200, title="信息维护", key=key,
         organization=organization, given=given or stored, identity=profile.IDENTITY_FIELDS,
         sections=profile.PROFILE_SECTIONS, datums=list(profile.DATUMS.items()),
@@ -57,7 +59,15 @@ def _profile_page(
         doubts=duplicates_of(request, institution, organization), error=str(problem or ""), notice=notice_of(request),
         confirmed=profile.CONFIRMED if asks_about_place else None, acknowledged=duplicates.ACKNOWLEDGED,
         made=problem.doubts if isinstance(problem, duplicates.LikelyDuplicates) else [],
+        county=county_of(organization.division_code), **tiles_of(request),
     )  # fmt: skip
+    return with_map(request, shown)
+
+
+@router.get("/institutions/counties", dependencies=CHANGES)
+def counties(request: Request) -> Response:
+    """The ground of the position's map, for managers, who have no other map."""
+    return JSONResponse(county_features(), headers={"cache-control": "private, max-age=86400"})
 
 
 @router.get("/institutions/{key:int}/profile", dependencies=CHANGES)

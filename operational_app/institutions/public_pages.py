@@ -12,13 +12,13 @@ from threading import Lock
 from typing import Literal
 
 from fastapi import APIRouter, Depends
-from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from operational_app.core.row_security import set_scope, whole_city
 from operational_app.institutions import disclosure
+from operational_app.institutions.desk import institution_seen
 from operational_app.institutions.map_pages import county_features, search_page, with_map
 from operational_app.institutions.models import Institution, OperatingStatus
 from operational_app.institutions.photo_pages import picture
@@ -89,18 +89,7 @@ def _operating(request: Request, key: int) -> tuple[Institution, Organization]:
     Raises:
         HTTPException: 404.
     """
-    row = (
-        session(request)
-        .execute(
-            select(Institution, Organization)
-            .join(Organization, Organization.id == Institution.organization_id)
-            .where(Institution.id == key, _IS_OPERATING)
-        )
-        .one_or_none()
-    )
-    if row is None:
-        raise HTTPException(404, "没有这家机构，或者它没有在运营。")
-    return row[0], row[1]
+    return institution_seen(request, key, _IS_OPERATING, otherwise="没有这家机构，或者它没有在运营。")
 
 
 @router.get("/institutions/{key:int}")

@@ -44,6 +44,7 @@ def dress_environment(environment: Environment) -> None:
         asset=asset,
         menu_of=menu_of,
         csrf_input=csrf_input,
+        has_disclosure=lambda request: services(request).settings.public_disclosure,
         has_upstream=lambda request: bool(services(request).settings.upstream_issuer),
         division_choices=lambda request, raw, any_division=False: division_choices(
             None if any_division else actor(request).scope, raw

@@ -83,15 +83,43 @@ class TestMap:
         manager = signed_in(app, records.account(RoleCode.INSTITUTION_MANAGER, organization_id=organization))
         assert manager.get("/map/facilities").status_code == 403
 
+    def test_facilities_by_type_and_place(self, leader, records):
+        word, town, other = unique("点"), "440802001000", "440802002000"
+        for kind, place in (("station", town), ("canteen", town), ("canteen", other)):
+            records.insert(
+                "facilities.facility", name=f"{word}{kind}{place}", facility_type=kind, facility_level="village",
+                division_code=place, status="operating", longitude_wgs84=110.35, latitude_wgs84=21.26,
+            )  # fmt: skip
+
+        def found(query):
+            answer = leader.get(f"/map/facilities?{query}")
+            assert answer.status_code == 200
+            names = (feature["properties"]["name"] for feature in answer.json()["features"])
+            return sorted(name.removeprefix(word) for name in names if name.startswith(word))
+
+        canteens = [f"canteen{town}", f"canteen{other}"]
+        assert found("") == found(f"county={CHIKAN}&town=&type=") == [*canteens, f"station{town}"]
+        assert found("type=canteen") == canteens and found(f"town={town}&type=canteen") == canteens[:1]
+        assert found(f"county={XIASHAN}") == []
+        for wrong in ("type=x", "town=440802", "county=%27", f"town={'9' * 12}"):
+            assert leader.get(f"/map/facilities?{wrong}").status_code == 400
+        text = leader.get("/map").text
+        assert 'name="town"' in text and town in text and "440803001000" not in text, "towns of the own county only"
+
     def test_tiles_open_the_policy_to_their_host_only(self, installation, leader, records):
         closed = leader.get("/map").headers["content-security-policy"]
         assert "http" not in closed
-        settings = installation.model_copy(update={"map_tile_url": "https://t0.tiles.test/w/{z}/{x}/{y}?tk=KEY"})
+        settings = installation.model_copy(
+            update={
+                "map_tile_url": "https://t0.tiles.test/w/{z}/{x}/{y}?tk=KEY", "map_tile_approval": "GS（2024）0650号"
+            }
+        )  # fmt: skip
         browser = signed_in(create_app(settings), records.account(RoleCode.LEADER, division_code=CHIKAN))
         answer = browser.get("/map")
         policy = answer.headers["content-security-policy"]
         assert "connect-src 'self' https://t0.tiles.test;" in policy and "KEY" not in policy
         assert 'data-tiles="https://t0.tiles.test/w/{z}/{x}/{y}?tk=KEY"' in answer.text
+        assert "天地图　审图号：GS（2024）0650号" in answer.text
         assert "http" not in browser.get("/").headers["content-security-policy"]
 
 

@@ -86,6 +86,11 @@ def test_nothing_else_is_open_and_nothing_is_changed_there(stranger):
 def test_an_installation_may_shut_it(installation):
     shut = Browser.of(create_app(installation.model_copy(update={"public_disclosure": False})))
     assert shut.get("/public/institutions").status_code == 404
+    assert "/public/institutions" not in shut.get("/sign-in").text
+
+
+def test_the_sign_in_page_leads_there(stranger):
+    assert 'href="/public/institutions"' in stranger.get("/sign-in").text
 
 
 def test_an_address_has_an_allowance_a_minute():

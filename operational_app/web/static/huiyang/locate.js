@@ -19,6 +19,7 @@ if (place && navigator.geolocation) {
                 document.getElementById("longitude").value = coords.longitude.toFixed(7);
                 document.getElementById("latitude").value = coords.latitude.toFixed(7);
                 document.getElementById("datum").value = "wgs84";
+                document.dispatchEvent(new Event("positioned"));
                 status.textContent = `已填入定位，误差约 ${Math.round(coords.accuracy)} 米；请核对后点“保存”。`;
             },
             (fault) => { status.textContent = FAULTS[fault.code] || FAULTS[2]; },

@@ -4,11 +4,10 @@
 
 const frame = document.querySelector("[data-map]");
 const form = document.querySelector("[data-map-search]");
+const choices = document.querySelector("[data-map-choices]");
 const FREE = "#1f8a4c";
 const FULL = "#6b7280";
 const FACILITY = "#2f6fbb";
-const CITY = [[109.55, 20.15], [111.0, 21.95]];
-const FONT = ["sans-serif"];
 const EMPTY = { type: "FeatureCollection", features: [] };
 
 const cards = () => [...document.querySelectorAll("[data-institution]")];
@@ -21,17 +20,6 @@ const pointsOfCards = () => ({
         geometry: { type: "Point", coordinates: [Number(card.dataset.x), Number(card.dataset.y)] },
     })),
 });
-
-const has = (property) => ["has", property];
-
-const styleOf = () => {
-    const style = { version: 8, sources: {}, layers: [{ id: "ground", type: "background", paint: { "background-color": "#eef3f8" } }] };
-    if (frame.dataset.tiles) {
-        style.sources.tiles = { type: "raster", tiles: [frame.dataset.tiles], tileSize: 256, maxzoom: 18, attribution: frame.dataset.attribution };
-        style.layers.push({ id: "tiles", type: "raster", source: "tiles" });
-    }
-    return style;
-};
 
 const addPoints = (map, name, data, colour) => {
     map.addSource(name, { type: "geojson", data, cluster: true, clusterRadius: 40, clusterMaxZoom: 13 });
@@ -88,11 +76,7 @@ const choose = (map, id, moves) => {
 };
 
 const draw = async (map) => {
-    const answer = await fetch(frame.dataset.counties, { headers: { Accept: "application/json" } });
-    map.addSource("counties", { type: "geojson", data: answer.ok ? await answer.json() : EMPTY });
-    map.addLayer({ id: "county-areas", type: "fill", source: "counties", paint: { "fill-color": "#fff", "fill-opacity": frame.dataset.tiles ? 0.15 : 1 } });
-    map.addLayer({ id: "county-lines", type: "line", source: "counties", paint: { "line-color": "#7d8ba0", "line-width": 1.5 } });
-    map.addLayer({ id: "county-names", type: "symbol", source: "counties", filter: has("name"), layout: { "text-field": ["get", "name"], "text-font": FONT, "text-size": 14 }, paint: { "text-color": "#48566a", "text-halo-color": "#fff", "text-halo-width": 1.5 } });
+    await drawCounties(map, frame);
     addPoints(map, "facilities", EMPTY, FACILITY);
     addPoints(map, "institutions", pointsOfCards(), ["case", [">", ["get", "free"], 0], FREE, FULL]);
     map.on("click", "institutions-points", (event) => choose(map, event.features[0].properties.id, false));
@@ -100,20 +84,31 @@ const draw = async (map) => {
         const { name, note, address } = event.features[0].properties;
         popup(map, event.features[0].geometry.coordinates, name, address, note);
     });
-    const toggle = document.querySelector("[data-map-facilities]");
-    const showFacilities = async () => {
-        const found = toggle.checked ? await fetch(frame.dataset.facilities, { headers: { Accept: "application/json" } }) : null;
-        map.getSource("facilities").setData(found && found.ok ? await found.json() : EMPTY);
-    };
-    if (toggle) {
-        toggle.addEventListener("change", showFacilities);
-        if (toggle.checked) {
-            showFacilities();
-        }
+    if (choices) {
+        choices.addEventListener("change", () => showFacilities(map));
+        form.elements.county.addEventListener("change", () => showFacilities(map));
+        await showFacilities(map);
     }
     offerShowing(map);
     // For people who look into a fault, and for tests: how many points the map holds.
     frame.dataset.drawn = String(pointsOfCards().features.length);
+};
+
+let askedFacilities = 0;
+const showFacilities = async (map) => {
+    const toggle = choices.querySelector("[data-map-facilities]");
+    const conditions = [...choices.querySelectorAll("select")];
+    choices.querySelector("[data-map-conditions]").hidden = !toggle.checked;
+    const number = ++askedFacilities;
+    const filled = [...conditions, form.elements.county].filter((one) => one.value).map((one) => [one.name, one.value]);
+    const address = `${frame.dataset.facilities}?${new URLSearchParams(filled)}`;
+    const answer = toggle.checked ? await fetch(address, { headers: { Accept: "application/json" } }) : null;
+    const found = answer && answer.ok ? await answer.json() : EMPTY;
+    if (number === askedFacilities) {
+        map.getSource("facilities").setData(found);
+        choices.querySelector("[role=status]").textContent = toggle.checked ? `${found.features.length} 处有位置的设施` : "";
+        frame.dataset.facilitiesDrawn = String(found.features.length);
+    }
 };
 
 const offerShowing = (map) => {
@@ -148,22 +143,10 @@ const search = async (map) => {
     }
 };
 
-const begin = () => {
-    maplibregl.setWorkerUrl(frame.dataset.worker);
-    const map = new maplibregl.Map({
-        container: frame, style: styleOf(), bounds: CITY, fitBoundsOptions: { padding: 10 }, minZoom: 6, maxZoom: 18,
-        dragRotate: false, pitchWithRotate: false, attributionControl: frame.dataset.tiles ? { compact: false } : false,
-        locale: { "Map.Title": "机构地图", "NavigationControl.ZoomIn": "放大", "NavigationControl.ZoomOut": "缩小" },
-    });
-    map.touchZoomRotate.disableRotation();
-    map.addControl(new maplibregl.NavigationControl({ showCompass: false }));
-    map.on("load", () => draw(map));
-    return map;
-};
-
 let map = null;
 try {
-    map = begin();
+    map = makeMap(frame, "机构地图");
+    map.on("load", () => draw(map));
 } catch {
     frame.hidden = true;
     document.querySelector("[data-map-missing]").hidden = false;
