@@ -50,7 +50,7 @@ lint: environment-lint ## ruff, mypy, sqlfluff, yamllint, what may be tracked
 features: environment-lint ## the plan's 101 functions with the tests that prove each
 	@$(VENV)/python -m tests.features
 
-bench: environment-test ## measure, and write docs/benchmarks.md
+bench: environment-test ## measure, and write docs/benchmarks.md; the pages: python -m tests.benchmarks.pages
 	@$(VENV)/huiyang bench
 
 lock: environment-run ## resolve requirements/*.in again, after a change of one

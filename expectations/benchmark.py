@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import psycopg
+from psycopg import sql
 
 from expectations.catalogue import SUBJECTS, Catalogue, catalogue_for
 from expectations.gate import SESSION_OPTIONS, run_gate
+from expectations.results import GateResult
 from expectations.rule import RecordPeriod
 from expectations.subjects import subject_sql
 from huiyang.database import Login, connect
 from huiyang.errors import HuiyangError
 from huiyang.periods import Period
 from huiyang.settings import Settings
+
+EMPTY_SCHEMA = "benchmark_without_records"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class GateMeasurement:
         hand_written_seconds: one `select count(*) filter (where …), …` a record table, with every rule.
         gate_seconds: the whole gate, with keys of violations, figures and verdicts stored. Importing Great
             Expectations is not in it: a process pays for it once.
+        hand_written_fixed_seconds, gate_fixed_seconds: the same rules over the same tables without a record.
         import_seconds: that import, where this process had not done it yet.
         steps: the gate's seconds by step.
     """
@@ -35,12 +40,21 @@ class GateMeasurement:
     violation_count: int
     hand_written_seconds: float
     gate_seconds: float
+    hand_written_fixed_seconds: float
+    gate_fixed_seconds: float
     import_seconds: float
     steps: dict[str, float]
 
     @property
     def ratio(self) -> float:
         return self.gate_seconds / self.hand_written_seconds
+
+    @property
+    def ratio_without_fixed(self) -> float:
+        """What the ratio tends to as records grow in number."""
+        return (self.gate_seconds - self.gate_fixed_seconds) / (
+            self.hand_written_seconds - self.hand_written_fixed_seconds
+        )
 
 
 def measure(settings: Settings, repetitions: int = 3) -> GateMeasurement:
@@ -51,33 +65,68 @@ def measure(settings: Settings, repetitions: int = 3) -> GateMeasurement:
     """
     with connect(Login.BUILD, settings, autocommit=True, options=SESSION_OPTIONS) as connection:
         records = _last_records(connection)
-        catalogue = catalogue_for(records.last_day)
-        by_hand, by_gate, steps, import_seconds = [], [], [], 0.0
-        for _ in range(repetitions):
-            started = time.perf_counter()
-            violations = _one_pass(connection, catalogue, records)
-            by_hand.append(time.perf_counter() - started)
-            started = time.perf_counter()
-            result = run_gate(settings, records.period, records.last_day, records.schema, as_of=records.as_of)
-            seconds = dict(result.seconds)
-            import_seconds = max(import_seconds, importing := seconds.pop("import"))
-            by_gate.append(time.perf_counter() - started - importing)
-            steps.append(seconds)
-            found = sum(r.violation_count for r in result.rule_results)
-            if found != violations:
-                raise HuiyangError(
-                    f"The hand-written pass counts {violations} violations, the gate {found}.",
-                    "The record tables changed during the measurement: measure again.",
-                )
+        # First, so that the last run is again one over records.
+        fixed = _measure(settings, connection, _without_records(connection, records), repetitions)
+        connection.execute(f"drop schema {EMPTY_SCHEMA} cascade")
+        full = _measure(settings, connection, records, repetitions)
     return GateMeasurement(
-        record_count=result.totals.record_count,
-        rule_count=len(catalogue.rules),
-        violation_count=violations,
-        hand_written_seconds=median(by_hand),
-        gate_seconds=median(by_gate),
-        import_seconds=import_seconds,
-        steps={name: median(step[name] for step in steps) for name in steps[0]},
+        record_count=full.result.totals.record_count,
+        rule_count=len(full.result.rule_results),
+        violation_count=sum(rule.violation_count for rule in full.result.rule_results),
+        hand_written_seconds=median(full.by_hand),
+        gate_seconds=median(full.by_gate),
+        hand_written_fixed_seconds=median(fixed.by_hand),
+        gate_fixed_seconds=median(fixed.by_gate),
+        import_seconds=fixed.import_seconds,
+        steps={name: median(step[name] for step in full.steps) for name in full.steps[0]},
     )
+
+
+@dataclass
+class _Timings:
+    result: GateResult
+    by_hand: list[float]
+    by_gate: list[float]
+    steps: list[dict[str, float]]
+    import_seconds: float
+
+
+def _measure(settings: Settings, connection: psycopg.Connection, records: RecordPeriod, repetitions: int) -> _Timings:
+    catalogue = catalogue_for(records.last_day)
+    by_hand, by_gate, steps, import_seconds = [], [], [], 0.0
+    for _ in range(repetitions):
+        started = time.perf_counter()
+        violations = _one_pass(connection, catalogue, records)
+        by_hand.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        result = run_gate(settings, records.period, records.last_day, records.schema, as_of=records.as_of)
+        seconds = dict(result.seconds)
+        import_seconds = max(import_seconds, importing := seconds.pop("import"))
+        by_gate.append(time.perf_counter() - started - importing)
+        steps.append(seconds)
+        found = sum(rule.violation_count for rule in result.rule_results)
+        if found != violations:
+            raise HuiyangError(
+                f"The hand-written pass counts {violations} violations, the gate {found}.",
+                "The record tables changed during the measurement: measure again.",
+            )
+    return _Timings(result, by_hand, by_gate, steps, import_seconds)
+
+
+def _without_records(connection: psycopg.Connection, records: RecordPeriod) -> RecordPeriod:
+    """The same tables with nothing in them: what a gate costs before its first record."""
+    connection.execute(f"drop schema if exists {EMPTY_SCHEMA} cascade")
+    connection.execute(f"create schema {EMPTY_SCHEMA}")
+    for (name,) in connection.execute(
+        "select relname from pg_class where relnamespace = %s::regnamespace and relkind in ('r', 'p', 'v')",
+        [records.schema],
+    ).fetchall():
+        connection.execute(
+            sql.SQL("create table {} (like {})").format(
+                sql.Identifier(EMPTY_SCHEMA, name), sql.Identifier(records.schema, name)
+            )
+        )
+    return replace(records, schema=EMPTY_SCHEMA)
 
 
 def _last_records(connection: psycopg.Connection) -> RecordPeriod:

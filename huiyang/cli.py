@@ -294,7 +294,11 @@ def doctor() -> None:
 
 @app.command()
 def bench() -> None:
-    """Measure extraction, load, gate and refresh beside their denominators; writes docs/benchmarks.md."""
+    """Measure extraction, gate and refresh beside their denominators; writes docs/benchmarks.md.
+
+    It makes an installation of its own; let nothing else run meanwhile. The pages' answer times
+    (docs/benchmarks-pages.md) are measured on a running installation: python -m tests.benchmarks.pages
+    """
     import subprocess
 
     from huiyang.platform.installation import installed_settings

@@ -69,7 +69,8 @@ def main() -> None:
         f"Written by `make bench` on {datetime.now(BUSINESS_TIMEZONE):%Y-%m-%d}, scale `{scale}`.\n"
         f"Machine: {machine()}.\n"
         "Embedded PostgreSQL 18 with the settings of `huiyang/server.py`, nothing else at work. Each figure stands\n"
-        "beside its denominator, measured in the same run.\n\n"
+        "beside its denominator, measured in the same run. The answer times of the operational app's pages stand in\n"
+        "[benchmarks-pages.md](benchmarks-pages.md).\n\n"
     )
     REPORT.write_text(intro + "\n".join(section.markdown() for section in sections))
     print(REPORT.read_text())

@@ -58,12 +58,19 @@ def measure(settings: Settings) -> list[Part]:
         ),
         (
             "Quality gate",
-            "The same rules over the same record tables. Target: at most twice one hand-written pass.",
-            ("path", "seconds"),
+            f"{gate.rule_count} rules over {gate.record_count:,} records, the same for both. Target: at most twice one"
+            " hand-written pass.\nFixed: over the same tables without a record. Great Expectations plans, bundles and"
+            " reports each rule,\nhowever many records there are; as they grow, the ratio falls towards the last line.",
+            ("path", "seconds", "of it fixed"),
             [
-                ("denominator: one hand-written pass", f"{gate.hand_written_seconds:.1f}"),
-                ("Great Expectations gate", f"{gate.gate_seconds:.1f}"),
-                ("ratio", f"{gate.gate_seconds / gate.hand_written_seconds:.2f}"),
+                (
+                    "denominator: one hand-written pass",
+                    f"{gate.hand_written_seconds:.2f}",
+                    f"{gate.hand_written_fixed_seconds:.2f}",
+                ),
+                ("Great Expectations gate", f"{gate.gate_seconds:.2f}", f"{gate.gate_fixed_seconds:.2f}"),
+                ("ratio", f"{gate.ratio:.2f}", ""),
+                ("ratio of what grows with the records", f"{gate.ratio_without_fixed:.2f}", ""),
             ],
         ),
     ]

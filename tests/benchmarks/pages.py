@@ -158,7 +158,9 @@ def main() -> None:
     REPORT.write_text(
         "# Benchmarks of the pages\n\n"
         f"Written by `python -m tests.benchmarks.pages` on {datetime.now(BUSINESS_TIMEZONE):%Y-%m-%d}, "
-        f"scale `{settings.scale}`.\nMachine: {machine()}.\n\n{section.markdown()}"
+        f"scale `{settings.scale}`.\nMachine: {machine()}.\n"
+        "Extraction, quality gate and refresh stand in [benchmarks.md](benchmarks.md), written by `make bench`.\n\n"
+        f"{section.markdown()}"
     )
     print(REPORT.read_text())
 
