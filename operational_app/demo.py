@@ -10,10 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from huiyang.divisions import division_tree, subtree_range
+from huiyang.field_crypto import get_field_crypto
 from huiyang.settings import BUSINESS_TIMEZONE, Settings
 from operational_app.accounts import NEWCOMER, demo_password_hash, opened
-from operational_app.collection.demo import ensure_demo_campaigns
+from operational_app.collection.demo import demo_actor, ensure_demo_campaigns
 from operational_app.core.row_security import set_scope
+from operational_app.identity.administration import Work
 from operational_app.identity.models import (
     Account,
     Department,
@@ -24,7 +26,7 @@ from operational_app.identity.models import (
     UserGroupRole,
 )
 from operational_app.identity.sessions import AS_IDENTITY
-from operational_app.institutions.demo import ensure_demo_photos
+from operational_app.institutions.demo import ensure_demo_duplicates, ensure_demo_photos
 from operational_app.joining import rules
 from operational_app.joining.models import JoinAct, JoinEvent, JoinRequest, RequestKind
 from operational_app.openid.models import Application, ApplicationRole
@@ -52,6 +54,9 @@ def ensure_demo_records(settings: Settings) -> None:
         set_scope(session, whole_city)
         ensure_demo_campaigns(session, whole_city, at)
         ensure_demo_photos(session, settings.upload_dir)
+        if (staff := session.scalar(select(Account).where(Account.username == "data.staff"))) is not None:
+            work = Work(session, demo_actor(staff, whole_city), at, None)
+            ensure_demo_duplicates(session, get_field_crypto(settings), work)
 
 
 def _ask_to_join(session: Session, settings: Settings, at: datetime) -> None:

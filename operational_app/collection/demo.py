@@ -69,7 +69,7 @@ def ensure_demo_campaigns(session: Session, scope: ScopeSetting, at: datetime) -
     if session.scalar(select(func.count()).select_from(Campaign)):
         return
     names = {
-        account.username: Work(session, _actor(account, scope), at, None)
+        account.username: Work(session, demo_actor(account, scope), at, None)
         for account in session.scalars(
             select(Account).where(Account.username.in_(("data.staff", "auditor", "operator")))
         )
@@ -91,7 +91,7 @@ def _on(at: datetime, year: int, month: int, day: int) -> datetime:
     return datetime(year, month, day, 9, tzinfo=at.tzinfo)
 
 
-def _actor(account: Account, scope: ScopeSetting) -> Actor:
+def demo_actor(account: Account, scope: ScopeSetting) -> Actor:
     return Actor(
         account.id, account.username, account.display_name, (), _HELD, scope, "", 0,
         must_change_password=False, has_second_factor=True,

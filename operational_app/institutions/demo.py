@@ -1,4 +1,5 @@
-"""Photos that a demo shows: drawings that say that they are samples, never pictures of a real house."""
+"""What a demo shows of institutions: photos (drawings that say that they are samples, never pictures of a real house),
+likely duplicates."""
 
 from __future__ import annotations
 
@@ -9,9 +10,15 @@ from PIL import Image, ImageDraw, ImageFont
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from huiyang.field_crypto import FieldCrypto, row_context
+from huiyang.identifiers import PhoneStatus
 from operational_app.core.uploads import Upload, keep
-from operational_app.institutions.models import Institution, OperatingStatus, Photo, PhotoKind
+from operational_app.identity.administration import Work
+from operational_app.institutions import duplicates
+from operational_app.institutions.duplicate_rules import Candidate
+from operational_app.institutions.models import DuplicateReview, Institution, OperatingStatus, Photo, PhotoKind
 from operational_app.institutions.photos import LONGEST_SMALL, made_small
+from operational_app.organizations.models import Organization
 
 _SIZE = (960, 640)
 _MOST_INSTITUTIONS = 12
@@ -39,6 +46,27 @@ def ensure_demo_photos(session: Session, folder: Path) -> None:
                 )
             )  # fmt: skip
     session.flush()
+
+
+def ensure_demo_duplicates(session: Session, crypto: FieldCrypto, staff: Work) -> None:
+    """Two pairs of institutions that share a phone, as of one operator; of one it is known that they are two houses.
+
+    Args:
+        staff: whoever looked into it.
+    """
+    if session.scalar(select(DuplicateReview.id).limit(1)) is not None:
+        return
+    by_county: dict[str | None, list[Candidate]] = {}
+    for it in duplicates.candidates(session, crypto, Organization.contact_phone_status == PhoneStatus.VALID.value):
+        by_county.setdefault(it.county_code, []).append(it)
+    pairs = [found[-2:] for county, found in sorted(by_county.items(), key=str) if county and len(found) > 2]
+    for pair in pairs[:2]:
+        other = session.get_one(Organization, pair[1].key)
+        context = row_context("organizations.organization", "contact_phone_cipher", other.id)
+        other.contact_phone_cipher = crypto.encrypt(pair[0].phone or "", context)
+        session.flush()
+    for doubt in duplicates.open_doubts(session, crypto)[:1]:
+        duplicates.acknowledge(staff, doubt, "同一运营方的两家机构，各有登记证书和备案，不是重复登记")
 
 
 def _drawing(kind: PhotoKind, wall: str) -> Upload:

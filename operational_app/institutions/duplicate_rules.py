@@ -25,6 +25,7 @@ _COMMON_WORDS = re.compile(
 )
 _PLACE = re.compile("^(广东省)?(湛江市)?(赤坎区|霞山区|坡头区|麻章区|遂溪县|徐闻县|廉江市|雷州市|吴川市)?")
 _SIMILAR = 0.8
+_GRAM = "gram"
 #: More than SAME_PLACE_METRES north to south anywhere, and east to west below 25° north: the city ends at 22°.
 _CELL_DEGREES = 0.0005
 #: The longest two names of which one can be alike to the other without two neighbouring characters in common.
@@ -117,11 +118,13 @@ def looks_alike(one: str, other: str) -> bool:
     return one == other or _alike(_name_of(one), _name_of(other))
 
 
+def _may_be_alike(one: _Name, other: _Name) -> bool:
+    """Whatever their order, no more than the common characters can match."""
+    return 2.0 * len(one.characters & other.characters) >= _SIMILAR * (len(one.core) + len(other.core))
+
+
 def _alike(one: _Name, other: _Name) -> bool:
-    if not one.core or not other.core:
-        return False
-    # Whatever their order, no more than the common characters can match.
-    if 2.0 * len(one.characters & other.characters) / (len(one.core) + len(other.core)) < _SIMILAR:
+    if not one.core or not other.core or not _may_be_alike(one, other):
         return False
     left, right = sorted((one.core, other.core))  # the matcher's answer depends on the order
     return left == right or SequenceMatcher(None, left, right).ratio() >= _SIMILAR
@@ -185,23 +188,30 @@ def doubts_among(candidates: Sequence[Candidate]) -> list[Doubt]:
     characters together, one run is therefore two long.
     """
     compared = [_compared(candidate) for candidate in candidates]
-    blocks: dict[Hashable, list[int]] = defaultdict(list)
+    blocks: dict[tuple[str, tuple[Hashable, ...]], list[int]] = defaultdict(list)
     for number, it in enumerate(compared):
         if it.it.county_code is not None:
             for block in _blocks(it):
                 blocks[it.it.county_code, block].append(number)
-    pairs = {pair for numbers in blocks.values() for pair in combinations(numbers, 2)}
+    pairs: set[tuple[int, int]] = set()
+    for (_, (kind, *_)), numbers in blocks.items():
+        found = combinations(numbers, 2)
+        if kind == _GRAM:  # many share the characters of their town: most of these pairs end here
+            names = {number: compared[number].name for number in numbers}
+            pairs.update(pair for pair in found if _may_be_alike(names[pair[0]], names[pair[1]]))
+        else:
+            pairs.update(found)
     ordered = sorted(pairs, key=lambda pair: (compared[pair[0]].it.county_code or "", pair))
     return [doubt for one, other in ordered if (doubt := _doubt_of(compared[one], compared[other])) is not None]
 
 
-def _blocks(it: _Compared) -> Iterator[Hashable]:
+def _blocks(it: _Compared) -> Iterator[tuple[Hashable, ...]]:
     yield "name", it.it.name
     grams = {it.name.core[n : n + 2] for n in range(len(it.name.core) - 1)}
     if len(it.name.core) <= _SHORT:
         grams |= set(it.name.core)
     for gram in grams:
-        yield "gram", gram
+        yield _GRAM, gram
     for likeness, value in (
         (Likeness.CREDIT_CODE, it.subject),
         (Likeness.ADDRESS, it.place),
