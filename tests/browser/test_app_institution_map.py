@@ -118,7 +118,7 @@ def test_a_tap_on_the_small_map_fills_the_position(site: Site, viewport: dict[st
         longitude, latitude = page.get_by_label("经度"), page.get_by_label("纬度")
         page.get_by_label("坐标来源").select_option("gcj02")
         small.locator("canvas").click()
-        expect(page.locator(".maplibregl-marker")).to_be_visible()
+        expect(page.locator(".maplibregl-marker")).to_have_attribute("aria-label", "所填位置")
         x, y = float(longitude.input_value()), float(latitude.input_value())
         # The middle of the frame is the middle of the county.
         assert abs(x - 110.36) < 0.1 and abs(y - 21.27) < 0.1

@@ -22,7 +22,7 @@ const makeMap = (frame, title) => {
     const map = new maplibregl.Map({
         container: frame, style: styleOf(frame), bounds: CITY, fitBoundsOptions: { padding: 10 }, minZoom: 6, maxZoom: 18,
         dragRotate: false, pitchWithRotate: false, attributionControl: frame.dataset.tiles ? { compact: false } : false,
-        locale: { "Map.Title": title, "NavigationControl.ZoomIn": "放大", "NavigationControl.ZoomOut": "缩小" },
+        locale: { "Map.Title": title, "Marker.Title": "所填位置", "NavigationControl.ZoomIn": "放大", "NavigationControl.ZoomOut": "缩小" },
     });
     map.touchZoomRotate.disableRotation();
     map.addControl(new maplibregl.NavigationControl({ showCompass: false }));
