@@ -309,11 +309,6 @@ def _drop_row(line: str, key: str) -> str:
     return line.replace(f"{row},", "", 1) if f"{row}," in line else line.replace(f",{row}", "", 1)
 
 
-@pytest.fixture
-def empty_installation(new_server: Callable[[], Settings]) -> Settings:
-    return prepare(new_server())
-
-
 class TestBrokenFiles:
     """Each is refused before a row of anything is written, and says what to do."""
 
@@ -327,36 +322,36 @@ class TestBrokenFiles:
         "missing file": ("pingjia.csv", None, "is missing"),
     }  # fmt: skip
 
-    def test_nothing_is_written(self, empty_installation: Settings, demo_installation: Settings, tmp_path: Path):
+    def test_nothing_is_written(self, own_installation: Settings, demo_installation: Settings, tmp_path: Path):
         for number, (what, (name, damage, message)) in enumerate(self.CASES.items()):
             new = newer_export(demo_installation.legacy_export_dir, tmp_path / str(number))
             path = new / name
             path.write_bytes(damage(path.read_bytes())) if damage else path.unlink()
             with pytest.raises(HuiyangError, match=message) as error:
-                run_migration(empty_installation, new, None)
+                run_migration(own_installation, new, None)
             assert Path(name).name in error.value.problem and error.value.remedy, what
             shutil.rmtree(new)
-        with connect(Login.LOADER, empty_installation) as connection:
+        with connect(Login.LOADER, own_installation) as connection:
             assert connection.execute("select count(*) from migration.ledger").fetchone() == (0,)
             assert connection.execute("select count(*) from elders.elder").fetchone() == (0,)
 
     def test_a_file_that_the_manifest_does_not_mean(
-        self, empty_installation: Settings, demo_installation: Settings, tmp_path: Path
+        self, own_installation: Settings, demo_installation: Settings, tmp_path: Path
     ):
         new = newer_export(demo_installation.legacy_export_dir, tmp_path / "x")
         shutil.copy(demo_installation.legacy_export_dir / "manifest.json", new)
         (new / "pingjia.csv").write_bytes((new / "pingjia.csv").read_bytes() + b"x\r\n")
         with pytest.raises(HuiyangError, match="pingjia.csv is not the file that the export's manifest means"):
-            run_migration(empty_installation, new, None)
+            run_migration(own_installation, new, None)
 
     def test_registers_may_be_missing_but_not_where_the_manifest_promises_them(
-        self, empty_installation: Settings, demo_installation: Settings, tmp_path: Path
+        self, own_installation: Settings, demo_installation: Settings, tmp_path: Path
     ):
         new = newer_export(demo_installation.legacy_export_dir, tmp_path / "x")
         shutil.copy(demo_installation.legacy_export_dir / "manifest.json", new)
         (new / "minzheng_mingce.xlsx").unlink()
         with pytest.raises(HuiyangError, match="minzheng_mingce.xlsx is missing"):
-            run_migration(empty_installation, new, None)
+            run_migration(own_installation, new, None)
 
     def test_without_reference_data(self, new_server: Callable[[], Settings], demo_installation: Settings):
         settings = new_server()
