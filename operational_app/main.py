@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from huiyang.field_crypto import get_field_crypto
 from huiyang.secret_store import load_secrets
 from huiyang.settings import Settings, get_settings
-from operational_app.api.assembly import make_api
+from operational_app.api.assembly import ApiMount
 from operational_app.audit import pages as audit_pages
 from operational_app.audit.views import AuditView
 from operational_app.codes import pages as code_pages
@@ -49,7 +49,7 @@ from operational_app.web.back_office import BackOffice
 from operational_app.web.cache import TimedCache
 from operational_app.web.database import AppDatabase
 from operational_app.web.errors import error_page, on_failure, on_http_error
-from operational_app.web.gate import API_PATH, Gate
+from operational_app.web.gate import Gate
 from operational_app.web.look import MAPLIBRE_FOLDER
 from operational_app.web.sealed import TermSeal
 from operational_app.web.services import Services
@@ -137,7 +137,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(Exception, on_failure)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount(API_PATH, make_api())
+    app.router.routes.append(ApiMount())
     for view in LISTS:
         back_office.add_view(view)
     app.mount("/static/maplibre", StaticFiles(directory=MAPLIBRE_FOLDER, check_dir=False))

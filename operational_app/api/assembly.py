@@ -1,8 +1,9 @@
-"""The REST API, assembled: its areas, its problems, its document. Mounted by `operational_app.main` at API_PATH."""
+"""The REST API, assembled: its areas, its problems, its document. Mounted by `operational_app.main` as ApiMount."""
 
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Mount
 
 from operational_app.api import document
 from operational_app.api.operations import RIGHT
@@ -64,6 +66,14 @@ _MESSAGES = {
     "decimal_parsing": "应为数字",
     "model_attributes_type": "应为 JSON 对象",
 }
+
+
+class ApiMount(Mount):
+    """The API at API_PATH: every address below it, also one with a line break, at which Starlette's pattern stops."""
+
+    def __init__(self) -> None:
+        super().__init__(API_PATH, make_api())
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
 
 def make_api() -> FastAPI:

@@ -118,6 +118,14 @@ class TestProblems:
         response = nobody.browser.client.post(f"{API}/join-requests/department", content=b"{", headers=headers)
         is_problem(response, 400)
 
+    @pytest.mark.parametrize(
+        ("path", "status"),
+        [("/nothing", 404), ("/codes/a%0Ab/6.33e-234", 403), ("/%0A", 404), ("/a%0D%0Ab/1", 404)],
+    )
+    def test_an_address_that_is_none_is_a_problem_too(self, nobody, path, status):
+        """A line break once led past the API to the page that says 没有找到."""
+        is_problem(nobody.get(path), status)
+
     def test_too_much_is_too_much(self, nobody):
         response = nobody.browser.client.post(
             f"{API}/join-requests/department", content=b" " * 1_100_000, headers=nobody.headers
