@@ -50,19 +50,19 @@ def _release_result(connection: psycopg.Connection, release: ReleaseInfo, gate: 
     totals = gate.totals
     connection.execute(
         "insert into inbox.release_result (release_id, period, lane, state, as_of, published_at, publishable, accepted,"
-        " completeness_numerator, completeness_denominator, error_numerator, error_denominator, report_folder)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " completeness_numerator, completeness_denominator, error_numerator, error_denominator, report_folder,"
+        " accepted_by_figures) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " on conflict (release_id) do update set period = excluded.period, lane = excluded.lane,"
         " state = excluded.state, as_of = excluded.as_of, published_at = excluded.published_at,"
         " publishable = excluded.publishable, accepted = excluded.accepted,"
         " completeness_numerator = excluded.completeness_numerator,"
         " completeness_denominator = excluded.completeness_denominator,"
         " error_numerator = excluded.error_numerator, error_denominator = excluded.error_denominator,"
-        " report_folder = excluded.report_folder",
+        " report_folder = excluded.report_folder, accepted_by_figures = excluded.accepted_by_figures",
         [
             release.release_id, release.period, release.lane, release.state, release.as_of, release.published_at,
             gate.publishable, release.accepted, totals.completeness_numerator, totals.completeness_denominator,
-            totals.error_record_count, totals.record_count, release.report_folder,
+            totals.error_record_count, totals.record_count, release.report_folder, gate.accepted_by_figures,
         ],
     )  # fmt: skip
 

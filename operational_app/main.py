@@ -45,6 +45,7 @@ from operational_app.openid import upstream_pages
 from operational_app.openid import views as openid_views
 from operational_app.organizations import own_pages as own_organization
 from operational_app.organizations import views as organizations
+from operational_app.periods import pages as period_pages
 from operational_app.web.back_office import BackOffice
 from operational_app.web.cache import TimedCache
 from operational_app.web.database import AppDatabase
@@ -81,6 +82,7 @@ ROUTERS = (
     organizations.router,
     home_service.router,
     inbox_pages.router,
+    period_pages.router,
     audit_pages.router,
 )
 LISTS = (

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -45,6 +46,19 @@ class State(StrEnum):
     REJECTED = "rejected"  # not publishable
     PUBLISHED = "published"
     SUPERSEDED = "superseded"
+
+
+class NotPublishable(HuiyangError):
+    """A refresh ended with a rejected release."""
+
+    def __init__(self, release: Release, report: Path) -> None:
+        super().__init__(
+            f"Release {release.release_id} of {release.period} is not publishable: {release.critical_violations}"
+            " records break critical rules. What was published stays.",
+            f"The report says which and what to do: {report}.",
+            exit_code=3,
+        )
+        self.release = release
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,7 @@ class Release:
     state: str
     is_current: bool
     publishable: bool
+    accepted_by_figures: bool
     accepted: bool
     completeness_numerator: int
     completeness_denominator: int
@@ -743,7 +758,7 @@ def _drop_partition(connection: psycopg.Connection, schema: str, table: str, par
 
 _RELEASES = """
 select r.release_id, r.cadence, r.period, r.lane, r.state, c.release_id is not null as is_current, r.publishable,
-    r.accepted_by_figures and r.reviewed_by is not null and r.lane = 'official' as accepted,
+    r.accepted_by_figures, r.accepted_by_figures and r.reviewed_by is not null and r.lane = 'official' as accepted,
     r.completeness_numerator, r.completeness_denominator, r.error_numerator, r.error_denominator,
     r.critical_violations, r.as_of, r.cut_off, r.git_commit, r.orchestration_sha256,
     r.started_by, r.reviewed_by, r.published_at, r.report_folder

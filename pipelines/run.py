@@ -15,7 +15,7 @@ from huiyang.periods import Period
 from huiyang.progress import Progress
 from huiyang.settings import Settings
 from pipelines.orchestration import load_orchestration
-from pipelines.release import Lane, first_built_period, refuse_over_official, release_of_run
+from pipelines.release import Lane, NotPublishable, first_built_period, refuse_over_official, release_of_run
 from pipelines.warehouse import ensure_warehouse, refresh_lock
 
 
@@ -149,12 +149,7 @@ def _run_job(
 
 def _not_publishable(settings: Settings, run_id: str) -> HuiyangError:
     release = release_of_run(settings, run_id)
-    return HuiyangError(
-        f"Release {release.release_id} of {release.period} is not publishable: {release.critical_violations} records"
-        " break critical rules. What was published stays.",
-        f"The report says which and what to do: {settings.report_dir / str(release.report_folder)}.",
-        exit_code=3,
-    )
+    return NotPublishable(release, settings.report_dir / str(release.report_folder))
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -19,6 +19,10 @@ _LOCK_SECONDS = 2.0
 _DDL = Path(__file__).with_name("warehouse.sql")
 
 
+class RefreshRunning(HuiyangError):
+    """Another refresh, publication or rollback holds the lock."""
+
+
 def ensure_warehouse(settings: Settings) -> None:
     """Makes or completes the schemas raw, store, release, candidate and published. Safe to run again, and at once."""
     with connect(Login.BUILD, settings) as connection:
@@ -39,7 +43,7 @@ def refresh_lock(settings: Settings) -> Iterator[None]:
     """
     with connect(Login.BUILD, settings, autocommit=True, application_name=f"{REFRESH_APPLICATION}-lock") as connection:
         if not _try_lock(connection):
-            raise HuiyangError(
+            raise RefreshRunning(
                 "Another refresh, publication or rollback is running.",
                 "Wait until it ends (`huiyang status` shows it), then run this again.",
             )

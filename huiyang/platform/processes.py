@@ -121,6 +121,11 @@ def processes(settings: Settings) -> list[Process]:
             is_healthy=_daemon_beats, needs="dagster-code", variables=dagster_home.prepare,
         ),
         Process(
+            name="period-worker", title="what people ask of the pipelines",
+            command=[python, "-m", "pipelines.worker"], is_healthy=_period_worker_is_there,
+            variables=dagster_home.prepare,
+        ),
+        Process(
             name="front-door", title="front door (HTTPS)",
             command=front_door.command(settings),
             is_healthy=front_door.answers, address=f"0.0.0.0:{settings.front_door_port}",
@@ -196,6 +201,12 @@ def _postgres_answers(settings: Settings) -> bool:
 
 def _audit_is_sealed(settings: Settings) -> bool:
     from operational_app.audit.sealing import is_at_work
+
+    return is_at_work(settings)
+
+
+def _period_worker_is_there(settings: Settings) -> bool:
+    from pipelines.worker import is_at_work
 
     return is_at_work(settings)
 

@@ -31,9 +31,14 @@ OBJECTS = {
     "joining.join_document": "申请材料",
     "workbench.announcement": "公告",
     "inbox.release_result": "数据质量结果",
+    "periods.task": "期次任务",
+    "periods.review": "期次送审",
 }
 _NAMES = {
     "path": "页面地址",
+    "task": "任务",
+    "decision": "结论",
+    "release": "版本",
     "method": "请求方式",
     "status": "应答",
     "fields": "改动的字段",

@@ -55,6 +55,8 @@ class Act(Code):
     INSTITUTION_CHANGE = "institution_change", "修改机构信息"
     DUPLICATE_REVIEW = "duplicate_review", "核实疑似重复机构"
     STAFF_CHANGE = "staff_change", "人员变更"
+    PERIOD_TASK = "period_task", "数据刷新、发布与回退"
+    PERIOD_REVIEW = "period_review", "数据版本送审、签发与退回"
     COLLECTION_CAMPAIGN = "collection_campaign", "采集任务变更"
     COLLECTION_FILING = "collection_filing", "采集填报与审核"
     COLLECTION_EXPORT = "collection_export", "下载采集数据"

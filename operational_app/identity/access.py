@@ -34,6 +34,9 @@ class Resource(StrEnum):
     ORDERS = "orders"
     QUALITY = "quality"
     QUALITY_REPORTS = "quality_reports"
+    PERIODS = "periods"  # see how far each period is
+    PERIOD_REFRESH = "period_refresh"  # refresh periods and hand releases in
+    PERIOD_REVIEW = "period_review"  # sign releases, return them, go back to earlier ones
     CODES = "codes"  # see and print codes of institutions, beds and elders
     CODE_CHANGES = "code_changes"  # issue, replace and revoke them
     INSTITUTION_DUPLICATES = "institution_duplicates"  # say of likely duplicates that they are none
@@ -116,6 +119,7 @@ BUILTIN_RESOURCES = (
     _page(Resource.ORDERS, "服务工单", "上门服务工单与存疑", "/orders/list", "fa-clipboard-list"),
     _page(Resource.CODES, "编码管理", "机构码、床位码、长者码的赋码、补发、吊销与打印", "/codes/list", "fa-qrcode"),
     _page(Resource.COLLECTION, "数据采集", "半年基础数据、月度运营数据的填报与审核", "/collection", "fa-list-ol"),
+    _page(Resource.PERIODS, "期次管理", "每期数据的刷新、比较、送审、签发与回退", "/periods", "fa-calendar-check"),
     _page(Resource.QUALITY, "数据质量", "数据刷新的完整率、错误率与整改清单", "/quality", "fa-clipboard-check"),
     _application(
         Resource.COCKPITS, "总览驾驶舱", "全市养老数据总览，在地图上看各县（市、区）", OVERVIEW_COCKPIT, "fa-chart-line"
@@ -141,6 +145,8 @@ BUILTIN_RESOURCES = (
     _action(Resource.COLLECTION_FILLING, "填报采集数据", "本单位的；政府人员可为辖区内的单位代填"),
     _action(Resource.COLLECTION_CHECKING, "审核采集数据", "通过或退回；不能审核自己提交的"),
     _action(Resource.COLLECTION_CAMPAIGNS, "发起采集任务", "发起、延期和结束，只限本部门管辖的市、县（市、区）"),
+    _action(Resource.PERIOD_REFRESH, "刷新数据和送审", "发起刷新、撤回任务、把正式版送审"),
+    _action(Resource.PERIOD_REVIEW, "签发数据版本", "签发、退回和回退；不能审核自己发起的版本"),
     _action(Resource.QUALITY_REPORTS, "下载质量报告", "HTML、PDF 与 Excel"),
     _action(Resource.CODE_CHANGES, "赋码、补发、吊销编码", "补发后原编码立即失效"),
     _action(Resource.ACCOUNT_CHANGES, "新增、停用账号和重置密码", "不能改动权限比自己大的账号"),
@@ -197,7 +203,10 @@ BUILTIN_ROLES = (
         Duty.SECURITY,
     ),
     BuiltinRole(RoleCode.AUDIT_ADMINISTRATOR, frozenset({Resource.AUDIT}), Duty.AUDIT),
-    BuiltinRole(RoleCode.LEADER, frozenset({Resource.COCKPITS, Resource.QUALITY, Resource.COLLECTION, *_ARCHIVES})),
+    BuiltinRole(
+        RoleCode.LEADER,
+        frozenset({Resource.COCKPITS, Resource.QUALITY, Resource.PERIODS, Resource.COLLECTION, *_ARCHIVES}),
+    ),
     BuiltinRole(
         RoleCode.DATA_STAFF,
         frozenset(

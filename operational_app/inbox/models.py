@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ForeignKey, Index, Numeric, UniqueConstraint
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ForeignKey, Index, Numeric, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from operational_app.core.base import Base, Identified
@@ -28,7 +28,8 @@ class ReleaseResult(Identified, Base):
     as_of: Mapped[datetime]
     published_at: Mapped[datetime | None]
     publishable: Mapped[bool]
-    accepted: Mapped[bool]
+    accepted: Mapped[bool]  # by figures and by signature
+    accepted_by_figures: Mapped[bool] = mapped_column(server_default="false")
     completeness_numerator: Mapped[int]
     completeness_denominator: Mapped[int]
     error_numerator: Mapped[int]
@@ -107,3 +108,16 @@ class FigureChange(Identified, Base):
     low: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
     high: Mapped[Decimal | None] = mapped_column(Numeric(18, 2))
     verdict: Mapped[str]  # usual, unusual, vanished, unknown
+
+
+class CadencePlan(Base):
+    """The rhythm of a cadence as orchestration.yaml states it, told by the pipelines' worker when it starts."""
+
+    __tablename__ = "cadence_plan"
+    __table_args__ = ({"schema": "inbox"},)
+
+    cadence: Mapped[str] = mapped_column(primary_key=True)  # monthly, half_yearly
+    first_period: Mapped[str]
+    correction_days: Mapped[int]
+    due_days: Mapped[int]
+    reviewers: Mapped[list[str]] = mapped_column(ARRAY(Text))  # user names that may sign

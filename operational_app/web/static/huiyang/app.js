@@ -81,3 +81,22 @@ if (bells.length) {
     sessionStorage.removeItem(BELL_KEPT);  // signed out: the next user of this tab has a number of their own
 }
 document.addEventListener("submit", () => sessionStorage.removeItem(BELL_KEPT));
+
+/* What runs elsewhere: its card is asked for every two seconds, and the page anew once it has ended. */
+const POLL_MS = 2_000;
+const poll = async (card) => {
+    if (!document.hidden) {
+        const response = await fetch(card.dataset.poll).catch(() => null);
+        if (response?.ok) {
+            const fresh = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-poll]");
+            if (!fresh) {
+                window.location.replace(window.location.pathname);
+                return;
+            }
+            card.replaceWith(fresh);
+            card = fresh;
+        }
+    }
+    setTimeout(poll, POLL_MS, card);
+};
+document.querySelectorAll("[data-poll]").forEach((card) => setTimeout(poll, POLL_MS, card));
