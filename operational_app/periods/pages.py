@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from huiyang.periods import Cadence, Period
-from huiyang.settings import BUSINESS_TIMEZONE
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, done, work_of
 from operational_app.identity.administration import Refused
@@ -22,9 +21,9 @@ from operational_app.inbox.models import ReleaseResult
 from operational_app.inbox.queries import LANES, STATES, compared_units, sees_whole_city, striking_changes
 from operational_app.periods import service
 from operational_app.periods.models import Lane, Review, Task, TaskState
-from operational_app.periods.rules import PeriodState, Plan, is_late, seconds_left, state_of
+from operational_app.periods.rules import Facts, PeriodState, Plan, is_late, seconds_left, state_of
 from operational_app.web.rights import demand, pages_of
-from operational_app.web.services import now, page, session
+from operational_app.web.services import now, page, session, today
 
 router = pages_of(Resource.PERIODS)
 _REFRESHES = [Depends(demand(Resource.PERIOD_REFRESH))]
@@ -33,7 +32,8 @@ _REVIEWS = [Depends(demand(Resource.PERIOD_REVIEW))]
 _SHOWN = {Cadence.MONTHLY: 13, Cadence.HALF_YEARLY: 4}
 _CADENCES = {Cadence.MONTHLY: "运营数据（月度）", Cadence.HALF_YEARLY: "基础数据（半年）"}
 STATE_COLOURS = {
-    PeriodState.OPEN: "secondary", PeriodState.CLOSING: "azure", PeriodState.PREPARING: "orange",
+    PeriodState.HISTORY: "secondary", PeriodState.OPEN: "secondary", PeriodState.CLOSING: "azure",
+    PeriodState.PREPARING: "orange",
     PeriodState.IN_REVIEW: "blue", PeriodState.PUBLISHED: "green", PeriodState.CORRECTED: "purple",
 }  # fmt: skip
 TASK_COLOURS = {
@@ -72,8 +72,7 @@ def _lines(request: Request, cadence: Cadence) -> list[_Line]:
     plan = service.plan_of(work, cadence)
     if plan is None:
         return []
-    today = now().astimezone(BUSINESS_TIMEZONE).date()
-    current = Period.of_date(today, cadence)
+    current = Period.of_date(today(), cadence)
     periods = [current.shifted(-back) for back in range(_SHOWN[cadence])]
     periods = [period for period in periods if period >= Period.parse(plan.first_period)]
     keys = [str(period) for period in periods]
@@ -84,15 +83,19 @@ def _lines(request: Request, cadence: Cadence) -> list[_Line]:
         releases[release.period].append(release)
     waiting = set(work.scalars(select(Review.period).where(Review.decision.is_(None), Review.period.in_(keys))))
     tasks = {task.period: task for task in work.scalars(select(Task).where(Task.state.in_(_OPEN)))}
+    since = service.first_refreshed(work, cadence)
     lines = []
     for period in periods:
         of_period = releases[str(period)]
-        signed = sum(1 for one in of_period if one.lane == Lane.OFFICIAL and one.published_at)
-        state = state_of(period, plan, today, signed=signed, in_review=str(period) in waiting)
+        facts = Facts(service.signatures(of_period), str(period) in waiting, since)
         shown = next((one for one in reversed(of_period) if one.state == "published"), None)
         newest = shown or (of_period[-1] if of_period else None)
-        late = is_late(period, plan, today, signed=signed)
-        lines.append(_Line(period, state, late, plan, newest, tasks.get(str(period))))
+        lines.append(
+            _Line(
+                period, state_of(period, plan, today(), facts), is_late(period, plan, today(), facts), plan, newest,
+                tasks.get(str(period)),
+            )
+        )  # fmt: skip
     return lines
 
 
@@ -117,14 +120,15 @@ def _period_page(request: Request, text: str, error: str = "", given: dict[str, 
     plan = service.plan_of(work.session, period.cadence)
     if plan is None:
         raise HTTPException(404)
-    today = now().astimezone(BUSINESS_TIMEZONE).date()
     releases = work.session.scalars(
         select(ReleaseResult).where(ReleaseResult.period == text).order_by(ReleaseResult.release_id.desc())
     ).all()
     reviews = {review.release_id: review for review in work.session.scalars(select(Review).filter_by(period=text))}
     tasks = work.session.scalars(select(Task).filter_by(period=text).order_by(Task.id.desc()).limit(20)).all()
     waiting = next((review for review in reviews.values() if review.decision is None), None)
-    signed = sum(1 for release in releases if release.lane == Lane.OFFICIAL and release.published_at)
+    facts = Facts(
+        service.signatures(releases), waiting is not None, service.first_refreshed(work.session, period.cadence)
+    )
     lines = [
         _ReleaseLine(
             release,
@@ -139,11 +143,11 @@ def _period_page(request: Request, text: str, error: str = "", given: dict[str, 
     may_act = sees_whole_city(work.actor.scope)
     return page(
         request, "periods/period.html", REFUSED if error else 200, title=f"{period_label(period)}", period=period,
-        plan=plan, today=today, error=error, given=given or {},
+        plan=plan, today=today(), error=error, given=given or {},
         notice=_NOTICES.get(request.query_params.get("done", ""), ""),
-        state=state_of(period, plan, today, signed=signed, in_review=waiting is not None), colours=STATE_COLOURS,
-        late=is_late(period, plan, today, signed=signed), lines=lines, lanes=LANES, states=STATES, tasks=tasks,
-        task_colours=TASK_COLOURS, running=running, waiting=waiting, signed=signed,
+        state=state_of(period, plan, today(), facts), colours=STATE_COLOURS,
+        late=is_late(period, plan, today(), facts), lines=lines, lanes=LANES, states=STATES, tasks=tasks,
+        task_colours=TASK_COLOURS, running=running, waiting=waiting, signed=facts.signed,
         names=_names(request, tasks, reviews), compares=bool(compared_units(work.actor.scope)),
         may_refresh=may_act and work.actor.may(Resource.PERIOD_REFRESH),
         may_review=may_act and work.actor.may(Resource.PERIOD_REVIEW),
@@ -194,13 +198,12 @@ def progress_part(request: Request, period: str) -> Response:
 
 @router.post("/periods/{period}/refresh", dependencies=_REFRESHES)
 def refresh(request: Request, period: str, lane: Text = "", reason: Text = "") -> Response:
-    today = now().astimezone(BUSINESS_TIMEZONE).date()
     given = {"lane": lane, "reason": reason}
     try:
         chosen = next((one for one in Lane if one == lane), None)
         if chosen is None:
             raise Refused("请选择快报或正式版。")
-        service.request_refresh(work_of(request), period, chosen, reason, today)
+        service.request_refresh(work_of(request), period, chosen, reason, today())
     except Refused as problem:
         return _refused(request, period, problem, given)
     return done(f"/periods/{period}", "asked")

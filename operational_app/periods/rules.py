@@ -10,6 +10,7 @@ from operational_app.core.base import Code
 
 
 class PeriodState(Code):
+    HISTORY = "history", "历史数据"  # came with the first refresh; nobody signs it
     OPEN = "open", "采集中"
     CLOSING = "closing", "补录中"
     PREPARING = "preparing", "待送审"
@@ -38,24 +39,43 @@ class Plan:
         return period.end_date + timedelta(days=self.due_days)
 
 
-def state_of(period: Period, plan: Plan, today: date, *, signed: int, in_review: bool) -> PeriodState:
-    """
-    Args:
-        signed: how many official releases of the period have been published.
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a period.
+
+    Attributes:
+        signed: how many official releases of it have been published.
         in_review: one waits for its signature.
+        since: the first period of the cadence that was refreshed for its own sake; None before the first refresh.
     """
-    if in_review:
+
+    signed: int
+    in_review: bool
+    since: Period | None
+
+
+def is_history(period: Period, facts: Facts, today: date) -> bool:
+    """Whether it lies before what the platform was asked for: before the first refresh, all but the last period."""
+    since = facts.since or Period.of_date(today, period.cadence).previous
+    return period < since and not facts.signed and not facts.in_review
+
+
+def state_of(period: Period, plan: Plan, today: date, facts: Facts) -> PeriodState:
+    """The one state of a period."""
+    if facts.in_review:
         return PeriodState.IN_REVIEW
-    if signed:
-        return PeriodState.CORRECTED if signed > 1 else PeriodState.PUBLISHED
+    if facts.signed:
+        return PeriodState.CORRECTED if facts.signed > 1 else PeriodState.PUBLISHED
+    if is_history(period, facts, today):
+        return PeriodState.HISTORY
     if today <= period.end_date:
         return PeriodState.OPEN
     return PeriodState.CLOSING if today <= plan.corrections_until(period) else PeriodState.PREPARING
 
 
-def is_late(period: Period, plan: Plan, today: date, *, signed: int) -> bool:
+def is_late(period: Period, plan: Plan, today: date, facts: Facts) -> bool:
     """Whether the official release is overdue."""
-    return not signed and today > plan.due_on(period)
+    return not facts.signed and today > plan.due_on(period) and not is_history(period, facts, today)
 
 
 def seconds_left(seconds: float, fraction: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 from sqlalchemy import func, select
@@ -41,17 +42,23 @@ def read_period(text: str) -> Period:
         raise Refused("期次应写作 2026-10 或 2026-H1。") from None
 
 
-def signed_count(session: Session, period: str) -> int:
-    """How many official releases of a period have been published."""
-    counted = select(func.count()).where(
-        ReleaseResult.period == period, ReleaseResult.lane == Lane.OFFICIAL, ReleaseResult.published_at.is_not(None)
-    )
-    return session.scalar(counted) or 0
-
-
 def city_holders(session: Session, resource: Resource) -> list[int]:
     """Accounts of the city's bureau that have a right."""
     return nearest_holders(session, resource, division_tree().root.code, None)
+
+
+def signatures(releases: Iterable[ReleaseResult]) -> int:
+    """How many of a period's releases are official and have been published."""
+    return sum(1 for release in releases if release.lane == Lane.OFFICIAL and release.published_at)
+
+
+def first_refreshed(session: Session, cadence: Cadence) -> Period | None:
+    """The first period of a cadence that has a release of its own."""
+    is_half_year = ReleaseResult.period.like("%-H_")
+    first = session.scalar(
+        select(func.min(ReleaseResult.period)).where(is_half_year if cadence is Cadence.HALF_YEARLY else ~is_half_year)
+    )
+    return Period.parse(first) if first else None
 
 
 def request_refresh(work: Work, text: str, lane: Lane, reason: str, today: date) -> Task:
@@ -67,7 +74,7 @@ def request_refresh(work: Work, text: str, lane: Lane, reason: str, today: date)
         raise Refused("数据流水线尚未就绪，请稍后再试。")
     if period < Period.parse(plan.first_period) or period.start_date > today:
         raise Refused(f"只能刷新 {plan.first_period} 至今的期次。")
-    signed = signed_count(work.session, str(period))
+    signed = signatures(work.session.scalars(select(ReleaseResult).where(ReleaseResult.period == str(period))))
     if signed and lane is Lane.PROVISIONAL:
         raise Refused(f"{period} 已签发正式版，快报不能覆盖它；如需更正，请刷新正式版。")
     if signed and not reason:

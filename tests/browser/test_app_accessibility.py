@@ -23,6 +23,7 @@ from huiyang.database import Login, connect
 from huiyang.secret_store import load_secrets
 from huiyang.settings import Settings
 from operational_app.main import LISTS, ROUTERS
+from pipelines.worker import tell_plans
 from tests.app_sample import CHIKAN, PASSWORD, Records, unique
 from tests.browser.test_app_pages import Site, serving, sign_in
 
@@ -42,6 +43,7 @@ NO_PAGES = {
     "/public/counties": "boundaries for the map",
     "/public/institutions/{key:int}/photos/{photo_id:int}/{size}": "a picture",
     "/notifications/unread": "the number of the bell",
+    "/periods/{period}/progress": "a part of a page; test_app_periods looks at it",
     "/institutions/{key:int}/photos/{photo_id:int}/{size}": "a picture",
     "/quality/{release_id:int}/reports/{name}": "a file; test_expectations_report looks at it",
     "/c/{given:path}": "leads on; test_app_pages scans codes",
@@ -200,6 +202,7 @@ def foreign_words(text: str) -> set[str]:
 def demo(demo_installation: Settings) -> Iterator[Site]:
     """The demo with a release that has something to mend."""
     records = Records(demo_installation)
+    tell_plans(demo_installation)
     with serving(demo_installation) as site, records.release() as release_id:
         with connect(Login.LOADER, demo_installation) as loader:
             (elder,) = loader.execute("select min(id) from elders.elder").fetchone() or (None,)

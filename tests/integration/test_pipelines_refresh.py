@@ -33,10 +33,10 @@ from huiyang.server import admin_connect
 from huiyang.settings import PROJECT_ROOT, Settings
 from operational_app import reference_data
 from operational_app.schema import migrate_to_head
-from pipelines import release
+from pipelines import release, worker
 from pipelines.orchestration import load_orchestration
 from pipelines.run import refresh
-from pipelines.warehouse import refresh_lock
+from pipelines.warehouse import RefreshRunning, refresh_lock
 from tests.conftest import running_server
 from tests.integration.warehouse_factory import SmallCity, at, insert
 
@@ -348,6 +348,80 @@ def test_clear_errors(line: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path:
     with pytest.raises(HuiyangError, match=r"line \d+.*releases_keept"):
         refresh(line, "2026-11")
     assert published(line) == before
+
+
+# --- what people ask in the app ---
+
+
+def ask(settings: Settings, **values: Any) -> int:
+    """A task as the app writes it."""
+    with admin_connect(settings, "app") as app:
+        row = app.execute(
+            "insert into identity.account (username, display_name, password_hash) values ('asker', '测试员', '')"
+            " on conflict (username) do update set display_name = excluded.display_name returning id"
+        ).fetchone()
+        assert row is not None
+        [task] = insert(app, "periods.task", [{"requested_by": row[0], "username": "asker"} | values])
+    return task
+
+
+def task_of(settings: Settings, key: int) -> dict[str, Any]:
+    with admin_connect(settings, "app", row_factory=dict_row) as app:
+        row = app.execute("select * from periods.task where id = %s", [key]).fetchone()
+    assert row is not None
+    return row
+
+
+def test_what_people_ask_in_the_app_is_done(line: Settings) -> None:
+    shown = current(line)["release_id"]
+    first = ask(line, kind="refresh", period="2026-11", lane="provisional")
+    second = ask(line, kind="roll_back", period=PERIOD, release_id=shown, reason="核对")
+    assert [worker.claim(line), worker.claim(line), worker.claim(line)] == [
+        worker.Task(first, "refresh", "2026-11", "provisional", None, "", "asker"),
+        worker.Task(second, "roll_back", PERIOD, None, shown, "核对", "asker"),
+        None,
+    ]
+    worker.do(line, first)
+    done = task_of(line, first)
+    new = current(line)
+    assert (done["state"], done["release_id"], done["fraction"], new["period"]) == (
+        "done", new["release_id"], 1, "2026-11",
+    )  # fmt: skip
+    assert done["message"].startswith(f"2026-11 快报已发布（第 {new['release_id']} 版）")
+    with refresh_lock(line), pytest.raises(RefreshRunning), refresh_lock(line):
+        pass
+    worker.do(line, second)
+    assert task_of(line, second)["message"] == f"已回退到第 {shown} 版。"
+    assert current(line)["period"] == PERIOD
+    with admin_connect(line, "app") as app:
+        told = app.execute("select title, address from workbench.notification order by id desc limit 2").fetchall()
+    assert told == [
+        (f"已回退到第 {shown} 版", f"/periods/{PERIOD}"),
+        (f"2026-11 快报已发布（第 {new['release_id']} 版）", "/periods/2026-11"),
+    ]
+
+
+def test_a_task_that_cannot_be_done_says_so_and_changes_nothing(line: Settings) -> None:
+    before = published(line)
+    for values in ({"kind": "refresh", "lane": "official"}, {"kind": "publish", "release_id": 1}):
+        key = ask(line, period="2020-01", **values)
+        assert worker.claim(line) is not None
+        worker.do(line, key)
+        task = task_of(line, key)
+        assert task["state"] == "failed" and "已发布的数据不变" in task["message"] and f"任务 {key}" in task["message"]
+    assert published(line) == before
+
+
+def test_a_killed_task_begins_again_but_not_for_ever(line: Settings) -> None:
+    key = ask(line, kind="refresh", period="2026-12", lane="provisional")
+    for attempt in range(1, worker.MOST_ATTEMPTS + 1):
+        claimed = worker.claim(line)
+        assert claimed is not None and claimed.id == key
+        assert task_of(line, key)["attempts"] == attempt
+        assert worker.begin_again(line) == 1
+    task = task_of(line, key)
+    assert (task["state"], worker.claim(line)) == ("failed", None)
+    assert "已发布的数据不变" in task["message"]
 
 
 # --- kills ---
