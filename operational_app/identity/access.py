@@ -263,6 +263,7 @@ BUILTIN_ROLES = (
                 Resource.COCKPITS,
                 Resource.QUALITY,
                 Resource.QUALITY_REPORTS,
+                Resource.PERIODS,
                 Resource.ANNOUNCEMENTS,
                 *_ARCHIVES,
                 *_PERSON,

@@ -88,7 +88,7 @@ def why_not_change_account(changer: Holder, target: Holder) -> str | None:
     if changer.account_id == target.account_id:
         return "自己的账号请在“个人中心”维护。"
     if target.duty is not Duty.BUSINESS:
-        return "管理员账号由机房在服务器上用命令维护。"
+        return "管理员账号由机房在服务器上维护，不在页面上修改。"
     if changer.duty is not Duty.SYSTEM and target.resources - changer.resources:
         return "该账号的权限比您大，不能改动。"
     return None
