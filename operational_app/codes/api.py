@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from operational_app.audit.service import Act
 from operational_app.codes import queries, service
 from operational_app.codes.models import IssueReason, RevokeReason, SubjectKind
 from operational_app.codes.pages import look_up
-from operational_app.codes.rules import LONGEST_NOTE, REISSUE_REASONS, REVOKE_REASONS, pick_reason
+from operational_app.codes.rules import LONGEST_NOTE, REISSUE_REASONS, REVOKE_REASONS, Reason, pick_reason
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import work_of
 from operational_app.identity.administration import Overtaken, Refused
@@ -101,15 +102,20 @@ def issue(request: Request, kind: SubjectKind, key: Key) -> CardTold:
     return _card(request, kind, key)
 
 
+def _reason(given: Reason, allowed: Sequence[Reason], note: str) -> Reason:
+    """See `pick_reason`; what is wrong is a refusal."""
+    try:
+        return pick_reason(given.value, allowed, note)
+    except ValueError as problem:
+        raise Refused(str(problem)) from problem
+
+
 @router.post("/codes/{kind}/{key}/replace", summary="补发编码", **_CHANGES)
 def replace(request: Request, kind: SubjectKind, key: Key, asked: Replacement) -> CardTold:
     """原编码立即失效。"""
     _card(request, kind, key)
     work, note = work_of(request), asked.note.strip()
-    try:
-        reason = pick_reason(asked.reason.value, REISSUE_REASONS, note)
-    except ValueError as problem:
-        raise Refused(str(problem)) from problem
+    reason = _reason(asked.reason, REISSUE_REASONS, note)
     service.replace(
         work.session, kind, key, asked.code_id, reason, note or None, work.actor.account_id, work.at
     )  # fmt: skip
@@ -122,10 +128,7 @@ def replace(request: Request, kind: SubjectKind, key: Key, asked: Replacement) -
 def revoke(request: Request, kind: SubjectKind, key: Key, asked: Revocation) -> CardTold:
     _card(request, kind, key)
     work, note = work_of(request), asked.note.strip()
-    try:
-        reason = pick_reason(asked.reason.value, REVOKE_REASONS[kind], note)
-    except ValueError as problem:
-        raise Refused(str(problem)) from problem
+    reason = _reason(asked.reason, REVOKE_REASONS[kind], note)
     service.revoke(
         work.session, kind, key, asked.code_id, reason, note or None, work.actor.account_id, work.at
     )  # fmt: skip
