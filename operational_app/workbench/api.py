@@ -1,20 +1,27 @@
-"""To-dos and announcements over the REST API."""
+"""To-dos, notifications and announcements over the REST API."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
 
+from fastapi import Depends
 from pydantic import AwareDatetime, Field
+from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
 from huiyang.settings import BUSINESS_TIMEZONE
 from operational_app.api.operations import Asked, Done, Key, Line, Text, Told, Version, needs, operations
+from operational_app.api.paging import Page, Paging
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import work_of
-from operational_app.workbench import announcements
-from operational_app.workbench.models import AnnouncementKind, Audience
+from operational_app.inbox.queries import latest_release
+from operational_app.web.services import now, session
+from operational_app.workbench import announcements, notifications
+from operational_app.workbench.models import AnnouncementKind, Audience, Notification, NotificationKind
+from operational_app.workbench.todo import to_dos
 
 router = operations("工作台")
 
@@ -59,6 +66,54 @@ def _form(asked: NewAnnouncement) -> dict[str, str]:
     return {"kind": asked.kind.value, "title": asked.title, "body": asked.body, "audience": asked.audience.value} | {
         name: at.astimezone(BUSINESS_TIMEZONE).strftime("%Y-%m-%dT%H:%M") if at else "" for name, at in times.items()
     }
+
+
+class ToDoTold(Told):
+    label: str = Field(description="事项")
+    count: int = Field(description="件数")
+    url: str = Field(description="办理页面")
+    is_more: bool = Field(description="实际多于 count")
+    is_late: bool = Field(description="其中有逾期的")
+
+
+class NotificationTold(Told):
+    id: int
+    kind: NotificationKind
+    title: str
+    address: str = Field(description="所说事项的页面")
+    created_at: datetime
+    read_at: datetime | None
+
+
+@router.get("/me/to-dos", summary="我的待办事项", **needs(Resource.WORKBENCH))
+def own_to_dos(request: Request) -> list[ToDoTold]:
+    work = work_of(request)
+    release = latest_release(work.session) if work.actor.may(Resource.QUALITY) else None
+    return [ToDoTold.model_validate(found) for found in to_dos(work.session, work.actor, work.at, release)]
+
+
+@router.get("/me/notifications", summary="我的消息通知", **needs(Resource.WORKBENCH))
+def own_notifications(request: Request, paging: Annotated[Paging, Depends()]) -> Page[NotificationTold]:
+    """最新的在前。"""
+    rows, following = paging.page(
+        select(Notification), [Notification.id], lambda row: [row[0].id], newest_first=True
+    )  # fmt: skip
+    return Page(items=[NotificationTold.model_validate(row[0]) for row in rows], next=following)
+
+
+@router.post("/me/notifications/read", summary="全部标为已读", status_code=204, **needs(Resource.WORKBENCH))
+def read_notifications(request: Request) -> Response:
+    notifications.read(session(request), now())
+    return Response(status_code=204)
+
+
+@router.post("/me/notifications/{key}/read", summary="标为已读", **needs(Resource.WORKBENCH))
+def read_notification(request: Request, key: Key) -> NotificationTold:
+    found = session(request).get(Notification, key)
+    if found is None:
+        raise HTTPException(404)
+    notifications.read(session(request), now(), key)
+    return NotificationTold.model_validate(session(request).get_one(Notification, key, populate_existing=True))
 
 
 @router.get("/announcements", summary="给我的公告", **needs(Resource.WORKBENCH))

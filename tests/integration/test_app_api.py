@@ -344,6 +344,7 @@ class TestIdentity:
             page = security.get("/roles", limit=4, **({"cursor": cursor} if cursor else {})).json()
             assert len(page["items"]) <= 4
             seen += [role["id"] for role in page["items"]]
+            assert page["items"][0] == security.get(f"/roles/{seen[-len(page['items'])]}").json()
             cursor = page["next"]
             if cursor is None:
                 break
@@ -368,3 +369,44 @@ class TestIdentity:
         assert manager.send("PUT", f"/accounts/{file['id']}", change).status_code == 200
         is_problem(manager.send("PUT", f"/accounts/{file['id']}", change), 409)
         assert manager.post(f"/accounts/{file['id']}/shut").json()["state"] == "shut"
+
+
+@pytest.mark.feature(1)
+class TestWorkbench:
+    def test_notifications_are_ones_own_and_read_once(self, app, records, installation):
+        mine, other = records.account(division_code=CHIKAN), records.account(division_code=CHIKAN)
+        with connect(Login.LOADER, installation) as loader:
+            for title in ("第一条", "第二条", "第三条"):
+                loader.execute(
+                    "insert into workbench.notification (account_id, kind, title, address, created_at)"
+                    " select id, 'other', %s, '/', now() from identity.account where username = %s",
+                    [title, mine],
+                )
+        client, stranger = Client.of(app, mine), Client.of(app, other)
+        first = client.get("/me/notifications", limit=2).json()
+        rest = client.get("/me/notifications", limit=2, cursor=first["next"]).json()
+        told = first["items"] + rest["items"]
+        assert [item["title"] for item in told] == ["第三条", "第二条", "第一条"] and rest["next"] is None
+        key = told[0]["id"]
+        assert stranger.get("/me/notifications").json()["items"] == []
+        is_problem(stranger.post(f"/me/notifications/{key}/read"), 404)
+        assert client.post(f"/me/notifications/{key}/read").json()["read_at"] is not None
+        assert stranger.post("/me/notifications/read").status_code == 204
+        unread = [item["id"] for item in client.get("/me/notifications").json()["items"] if item["read_at"] is None]
+        assert unread == [told[1]["id"], told[2]["id"]]
+        assert client.post("/me/notifications/read").status_code == 204
+        assert all(item["read_at"] for item in client.get("/me/notifications").json()["items"])
+
+    def test_to_dos_are_what_the_workbench_shows(self, app, records, installation):
+        asked, row = Client.of(app, records.account()), None
+        with connect(Login.LOADER, installation) as loader:
+            row = loader.execute(
+                "select id from identity.department where division_code = %s and is_builtin and unit_code is null",
+                [CHIKAN],
+            ).fetchone()
+        assert asked.post("/join-requests/department", {"department_id": row[0]}).status_code == 201
+        manager = Client.of(app, records.account(RoleCode.DEPARTMENT_MANAGER, division_code=CHIKAN))
+        found = {item["label"]: item for item in manager.get("/me/to-dos").json()}
+        waiting = found["加入、入驻申请待办理"]
+        assert waiting["count"] >= 1 and waiting["url"].startswith("/joining/list")
+        assert "加入、入驻申请待办理" not in {item["label"] for item in asked.get("/me/to-dos").json()}
