@@ -36,7 +36,6 @@ from operational_app.identity.views import AccountState, state_of
 from operational_app.web.services import actor, now, session
 
 router = operations("身份与权限")
-Password = Annotated[str, Field(max_length=256)]
 
 
 # The own account
@@ -61,11 +60,6 @@ class SessionTold(Told):
     is_this: bool = Field(description="当前会话")
 
 
-class NewPassword(Asked):
-    current: Password = Field(description="当前密码")
-    new: Password = Field(description="新密码")
-
-
 @router.get("/me", summary="我的账号", **needs(Resource.WORKBENCH))
 def me(request: Request) -> Me:
     who = actor(request)
@@ -74,13 +68,6 @@ def me(request: Request) -> Me:
         roles=[role.name for role in who.roles], resources=[held.code for held in who.resources],
         scope=who.scope_label, csrf_token=request.state.csrf_token if request.state.session_token else None,
     )  # fmt: skip
-
-
-@router.post("/me/password", summary="修改密码", status_code=204, **needs(Resource.WORKBENCH))
-def change_password(request: Request, asked: NewPassword) -> Response:
-    """其他会话随即退出。"""
-    office.change_own_password(work_of(request), asked.current, asked.new, asked.new)
-    return Response(status_code=204)
 
 
 @router.get("/me/sessions", summary="我的会话", **needs(Resource.WORKBENCH))
