@@ -1,7 +1,8 @@
 """Writes the files of the dbt project that repeat the operational app's models: `python -m dbt_project.generate`.
 
 From the change log's columns, the code lists and `column_texts.yml` come the raw source, the staging views, the
-descriptions of the records and the seed of code labels. A test holds the committed files against what this writes.
+descriptions of the records and the seed of code labels; from all texts together the data dictionary. A test holds the
+committed files against what this writes.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import Any
 import yaml
 from sqlalchemy import Enum, Table
 
+from dbt_project.dictionary import DICTIONARY, PROJECT, data_dictionary, with_codes
 from operational_app import models  # noqa: F401  (fills the registries)
 from operational_app.core.base import Base, Code
 from operational_app.core.changelog import LogTable, log_tables
 
-PROJECT = Path(__file__).parent
 _YAML_NOTICE = "# Written by `python -m dbt_project.generate`; texts live in column_texts.yml and the app's models.\n"
 _SQL_NOTICE = "-- Written by `python -m dbt_project.generate`.\n"
 #: Logged tables without a model of records: a mart reads their staging view, or nothing does yet.
@@ -46,7 +47,7 @@ class Texts:
         own = self._content["tables"][table]["columns"]
         text = own.get(column) or self._content["common"][column]
         if code is not None:
-            text += "（" + "、".join(f"{member.value} {member.label}" for member in code) + "）"
+            text += with_codes(code)
         return str(text)
 
     def header(self, column: str) -> str:
@@ -108,6 +109,12 @@ def _code_label_csv(codes: dict[tuple[str, str], type[Code]]) -> str:
 
 def generated_files() -> Iterator[tuple[Path, str]]:
     """Path and content of every generated file."""
+    files = dict(_project_files())
+    yield from files.items()
+    yield DICTIONARY, data_dictionary(files)
+
+
+def _project_files() -> Iterator[tuple[Path, str]]:
     texts, logs = Texts(), log_tables()
     codes = _column_codes(logs)
     staging = PROJECT / "models" / "staging"
@@ -181,6 +188,7 @@ def generated_files() -> Iterator[tuple[Path, str]]:
                     {
                         "name": f"int_{log.name}_spell",
                         "description": f"{texts.table(log.name)}运营的月份区间，每行为一条记录的一个版本。",
+                        "config": {"meta": {"grain": ["id", "valid_from_month"]}},
                         "columns": _resolved(_described(log, texts, codes)) + texts.spell(),
                     }
                     for log in logs

@@ -27,20 +27,21 @@ class Compared:
     Attributes:
         unit: the column that names the statistical unit.
         left_out: whole numbers that are no figures of the period.
-        row_count: what a row is; None where rows are units.
+        row_count, row_unit: what rows count and in which unit; None where rows are statistical units.
     """
 
     mart: str
     unit: str
     left_out: frozenset[str] = frozenset()
     row_count: str | None = None
+    row_unit: str | None = None
 
 
 COMPARED: Mapping[Cadence, Sequence[Compared]] = {
     Cadence.MONTHLY: [Compared("mart_overview_month", "unit_code", frozenset({"census_60_count"}))],
     Cadence.HALF_YEARLY: [
-        Compared("mart_institution_base_half_year", "county_code", frozenset({"institution_id"}), "养老机构数"),
-        Compared("mart_facility_base_half_year", "county_code", frozenset({"facility_id"}), "社区养老设施数"),
+        Compared("mart_institution_base_half_year", "county_code", frozenset({"institution_id"}), "养老机构数", "家"),
+        Compared("mart_facility_base_half_year", "county_code", frozenset({"facility_id"}), "社区养老设施数", "处"),
     ],
 }
 _SUMMED = ("bigint", "numeric(18,2)")
@@ -74,12 +75,12 @@ def _compare(
     settings: Settings, release: Release, compared: Compared, columns: Mapping[str, Mapping[str, Any]]
 ) -> list[FigureChange]:
     titles = {
-        name: _title(column["description"])
+        name: _title(column)
         for name, column in columns.items()
         if column["data_type"] in _SUMMED and name not in compared.left_out
     }
     if compared.row_count:
-        titles = {_ROWS: compared.row_count, **titles}
+        titles = {_ROWS: f"{compared.row_count}（{compared.row_unit}）", **titles}
     with build_connection(settings) as connection:
         now = _series(connection, compared, list(titles), _versions(connection, release, compared.mart))
         published = _published(connection, release, compared.mart)
@@ -110,9 +111,10 @@ def _compare(
     return changes
 
 
-def _title(description: str) -> str:
-    """The name before the definition, without what ties it to the column above."""
-    return re.split("[：（]", description)[0].removeprefix("其中").strip()
+def _title(column: Mapping[str, Any]) -> str:
+    """The name before the definition, without what ties it to the column above, and the unit."""
+    name = re.split("[：（]", column["description"])[0].removeprefix("其中").strip()
+    return f"{name}（{column['config']['meta']['unit']}）"
 
 
 def _unbroken(series: Series, period: Period) -> list[Decimal]:

@@ -207,7 +207,7 @@ def test_every_figure_is_told_beside_the_periods_before(line: Settings) -> None:
         verdicts = dict(app.execute("select verdict, count(*) from inbox.figure_change group by 1").fetchall())
         titles = {title for (title,) in app.execute("select distinct title from inbox.figure_change")}
     assert verdicts["usual"] > 10 * sum(count for verdict, count in verdicts.items() if verdict != "usual")
-    assert {"在册老人数", "当期完成的上门服务工单数", "80 周岁及以上人数"} <= titles
+    assert {"在册老人数（人）", "当期完成的上门服务工单数（单）", "补贴金额（元）"} <= titles
 
 
 def test_the_run_is_visible_in_dagster_from_the_apps_tables_to_the_cockpits(line: Settings) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from dbt_project.dictionary import DICTIONARY, Sources, app_tables, areas
+from dbt_project.dictionary import models as described_models
 from dbt_project.generate import PROJECT, generated_files
 from huiyang.settings import PROJECT_ROOT, get_settings
 from operational_app.core.changelog import log_tables
@@ -43,9 +45,71 @@ def models(path: str = "models") -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("path", [path for path, _ in generated_files()], ids=lambda path: path.name)
+GENERATED = dict(generated_files())
+#: Types of measures.
+NUMERIC = re.compile(r"bigint|integer|smallint|numeric|double precision")
+
+
+@pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
 def test_generated_files_are_as_the_models_of_the_app_say(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == dict(generated_files())[path], "run `python -m dbt_project.generate`"
+    assert path.read_text(encoding="utf-8") == GENERATED[path], "run `python -m dbt_project.generate`"
+
+
+def test_every_table_and_column_of_the_app_is_described_in_chinese() -> None:
+    tables = app_tables()
+    texts = {f"{table.area}.{table.name}": table.description for table in tables}
+    texts |= {f"{t.area}.{t.name}.{column.name}": column.description for t in tables for column in t.columns}
+    texts |= {table.area: areas().get(table.area, "") for table in tables}
+    undescribed = [name for name, text in texts.items() if not CHINESE.search(text)]
+    assert not undescribed, "write a text in dbt_project/app_texts.yml, or column_texts.yml where the table is logged"
+
+
+def test_no_text_of_what_the_app_no_longer_has() -> None:
+    content = yaml.safe_load((PROJECT / "app_texts.yml").read_text(encoding="utf-8"))
+    columns = {f"{t.area}.{t.name}": {column.name for column in t.columns} for t in app_tables()}
+    assert set(content["areas"]) == {name.partition(".")[0] for name in columns}
+    gone = [
+        (table, column)
+        for table, texts in content["tables"].items()
+        for column in texts.get("columns", {}) or [None]
+        if table not in columns or (column is not None and column not in columns[table])
+    ]
+    unused = set(content["common"]) - {name for names in columns.values() for name in names}
+    assert (gone, unused) == ([], set())
+
+
+def test_every_measure_of_a_published_mart_has_a_unit() -> None:
+    marts = [model for model in described_models({}) if model.layer == "marts"]
+    assert len(marts) >= 12
+    without = [
+        f"{mart.name}.{column['name']}"
+        for mart in marts
+        for column in mart.columns
+        if bool(NUMERIC.match(column["data_type"]) and not column["name"].endswith("_id")) != bool(column["unit"])
+    ]
+    assert not without, "a measure needs config.meta.unit in _marts.yml; nothing else has one"
+
+
+def test_every_model_states_its_grain_and_types() -> None:
+    for model in described_models(GENERATED):
+        names = [column["name"] for column in model.columns]
+        assert model.grain, model.name
+        assert set(model.grain) <= set(names), model.name
+        assert all(column["data_type"] for column in model.columns), model.name
+
+
+def test_the_dictionary_names_every_model_with_what_it_reads(manifest: dict[str, Any]) -> None:
+    nodes = {n["name"]: n for n in manifest["nodes"].values() if n["resource_type"] == "model"}
+    described, sources = described_models(GENERATED), Sources(GENERATED)
+    assert {model.name for model in described} == set(nodes)
+    text = DICTIONARY.read_text(encoding="utf-8")
+    for model in described:
+        read = nodes[model.name]["depends_on"]["nodes"]
+        assert sources.of(model) == sorted(
+            f"raw.{name.rpartition('.')[2]}" if name.startswith("source.") else name.rpartition(".")[2]
+            for name in set(read)
+        ), model.name
+        assert f"\n### {model.name}\n" in text
 
 
 def test_no_file_of_a_table_that_is_no_longer_logged() -> None:
