@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from huiyang import server
 from huiyang.errors import HuiyangError
+from huiyang.periods import Period
 from huiyang.platform import dagster_home, front_door, installation
 from huiyang.platform.display import Display
 from huiyang.platform.installation import Journal
@@ -199,9 +200,7 @@ class Setup:
         run_migration(self._settings, self._settings.legacy_export_dir, progress)
 
     def _refresh(self, progress: Progress) -> None:
-        from pipelines.run import refresh
-
-        refresh(self._settings, SAMPLE_PERIOD, progress=progress)
+        refresh_sample(self._settings, progress)
 
     def _cockpit_steps(self) -> list[Step]:
         sources = sources_fingerprint("cockpits", "dbt_project/models/marts", "requirements/superset.txt")
@@ -233,3 +232,14 @@ class Setup:
             progress(process.title, done, len(served))
             self._supervisor.wait_until_healthy(process.name)
         self._journal.record("serving", self._sources, 0)
+
+
+def refresh_sample(settings: Settings, progress: Progress) -> None:
+    """Brings the sample's last period up to date, unless people have signed it: a correction is theirs, too."""
+    from pipelines.release import has_official
+    from pipelines.run import refresh
+    from pipelines.warehouse import ensure_warehouse
+
+    ensure_warehouse(settings)
+    if not has_official(settings, Period.parse(SAMPLE_PERIOD)):
+        refresh(settings, SAMPLE_PERIOD, progress=progress)

@@ -29,6 +29,7 @@ from huiyang.database import Login, connect
 from huiyang.divisions import division_tree
 from huiyang.errors import HuiyangError
 from huiyang.platform import dagster_home
+from huiyang.platform.setup import refresh_sample
 from huiyang.server import admin_connect
 from huiyang.settings import PROJECT_ROOT, Settings
 from operational_app import reference_data
@@ -303,6 +304,9 @@ def test_an_official_release_waits_for_its_reviewer(line: Settings) -> None:
     assert inbox_state(line, summary.release_id) == "published"
     with pytest.raises(HuiyangError, match="officially published"):
         refresh(line, PERIOD, actor="starter")
+    shown = published(line)
+    refresh_sample(line, lambda what, done, total=1, /: None)
+    assert published(line) == shown, "`make up` after a change of the rules leaves alone what people have signed"
 
 
 def test_half_yearly_base_data_is_released_apart(line: Settings) -> None:
