@@ -69,6 +69,19 @@ def grant(browser, records, username, role):
     return browser.post(f"/accounts/{key}/grant", data, form_on=f"/accounts/{key}")
 
 
+def revoke(browser, records, username, role):
+    key = account_key(records, username)
+    data = {"role": str(role_key(records, role))}
+    return browser.post(f"/accounts/{key}/revoke", data, form_on=f"/accounts/{key}")
+
+
+def found_people(browser, name, **more):
+    """The list's text after a search by name, which no address carries."""
+    response = browser.post("/accounts/search", {"name": name, **more}, form_on="/accounts/list")
+    assert response.status_code == 303, response.text
+    return browser.get(response.headers["location"]).text
+
+
 @pytest.mark.feature(2)
 class TestAccounts:
     def test_a_new_account_must_choose_a_password_of_its_own(self, app, records, system):
@@ -401,6 +414,67 @@ class TestOrganizationPeople:
         assert manager.get(f"/accounts/{account_key(records, stranger)}").status_code == 404
         assert stranger not in manager.get("/accounts/list").text
 
+    def test_people_are_found_named_and_their_roles_given_and_taken_at_once(self, app, records):
+        organization = records.organization(unique("康护服务"), CHIKAN, "provider")
+        manager = signed_in(app, records.account(RoleCode.PROVIDER_MANAGER, organization_id=organization))
+        colleague = records.account(organization_id=organization)
+        other = records.organization(unique("别家"), CHIKAN, "provider")
+        stranger = records.account(RoleCode.PROVIDER_STAFF, organization_id=other)
+        assert colleague in found_people(manager, colleague)
+        assert "没有符合条件的账号" in found_people(manager, stranger)
+        page = f"/accounts/{account_key(records, colleague)}"
+        data = {"display_name": "周小兰", "position": "护理组长", "row_version": "1"}
+        assert manager.post(page, data, form_on=page).status_code == 303
+        assert "周小兰" in manager.get(page).text and "护理组长" in manager.get(page).text
+        worker = signed_in(app, colleague)
+        assert worker.get("/orders/list").status_code == 403
+        assert grant(manager, records, colleague, RoleCode.PROVIDER_STAFF).status_code == 303
+        assert worker.get("/orders/list").status_code == 200
+        assert revoke(manager, records, colleague, RoleCode.PROVIDER_STAFF).status_code == 303
+        assert worker.get("/orders/list").status_code == 403, "taken on the next request"
+        token = {"csrftoken": manager.form_token("/accounts/new")}
+        theirs = f"/accounts/{account_key(records, stranger)}"
+        taken = token | {"role": str(role_key(records, RoleCode.PROVIDER_STAFF))}
+        assert manager.client.post(f"{theirs}/revoke", data=taken).status_code == 404
+        assert manager.client.post(theirs, data=token | data).status_code == 404
+
+
+@pytest.mark.feature(12)
+class TestManagersOfAnOrganization:
+    def test_a_manager_makes_another_and_unmakes_them(self, app, records):
+        organization = records.organization(unique("康护服务"), CHIKAN, "provider")
+        chief = records.account(RoleCode.PROVIDER_MANAGER, organization_id=organization)
+        manager = signed_in(app, chief)
+        colleague = records.account(RoleCode.PROVIDER_STAFF, organization_id=organization)
+        deputy = signed_in(app, colleague)
+        for path in ("/organization", "/accounts/list"):
+            assert deputy.get(path).status_code == 403
+        assert grant(manager, records, colleague, RoleCode.PROVIDER_MANAGER).status_code == 303
+        for path in ("/organization", "/accounts/list"):
+            assert deputy.get(path).status_code == 200
+        own = f"/accounts/{account_key(records, chief)}"
+        taken = {
+            "role": str(role_key(records, RoleCode.PROVIDER_MANAGER)), "csrftoken": manager.form_token("/accounts/new"),
+        }  # fmt: skip
+        refused = manager.client.post(f"{own}/revoke", data=taken)
+        assert refused.status_code == 422 and "不能收回自己的角色" in refused.text, "so one manager always remains"
+        assert revoke(manager, records, colleague, RoleCode.PROVIDER_MANAGER).status_code == 303
+        assert deputy.get("/organization").status_code == 403
+        acts = [event["action"] for event in records.audited(target_id=account_key(records, colleague))]
+        assert acts.count("role_grant") == 1 and acts.count("role_revoke") == 1
+
+    def test_staff_make_no_manager(self, app, records):
+        organization = records.organization(unique("康护服务"), CHIKAN, "provider")
+        staff = records.account(RoleCode.PROVIDER_STAFF, organization_id=organization)
+        colleague = records.account(organization_id=organization)
+        browser = signed_in(app, staff)
+        data = {
+            "role": str(role_key(records, RoleCode.PROVIDER_MANAGER)), "csrftoken": browser.form_token("/me"),
+        }  # fmt: skip
+        response = browser.client.post(f"/accounts/{account_key(records, colleague)}/grant", data=data)
+        assert response.status_code == 403
+        assert signed_in(app, colleague).get("/organization").status_code == 403
+
 
 @pytest.mark.feature(11)
 class TestGovernmentPeople:
@@ -420,6 +494,45 @@ class TestGovernmentPeople:
         data = {"display_name": "陈大文", "position": "副科长", "row_version": "1"}
         assert manager.post(page, data, form_on=page).status_code == 303
         assert "副科长" in manager.get(page).text and "陈大文" in manager.get(page).text
+
+    def test_people_are_found_by_name_role_and_place_of_the_own_scope_only(self, app, records):
+        manager = signed_in(app, records.account(RoleCode.DEPARTMENT_MANAGER, division_code=CHIKAN))
+        leader = records.account(RoleCode.LEADER, division_code="440802001000")
+        roleless = records.account(division_code="440802001000")
+        outside = records.account(RoleCode.LEADER, division_code=XIASHAN)
+        assert leader in found_people(manager, leader)
+        assert "没有符合条件的账号" in found_people(manager, outside)
+        assert "没有符合条件的账号" in found_people(manager, leader, role="数据专员")
+        assert leader in found_people(manager, leader, role="局领导")
+        assert "没有符合条件的账号" in found_people(manager, roleless, role="局领导")
+        assert leader in found_people(manager, leader, county=CHIKAN, town="440802001000")
+
+    def test_a_manager_gives_and_takes_a_role_and_both_act_at_once(self, app, records):
+        manager = signed_in(app, records.account(RoleCode.DEPARTMENT_MANAGER, division_code=CHIKAN))
+        colleague = records.account(division_code=CHIKAN)
+        browser = signed_in(app, colleague)
+        assert browser.get("/institutions/list").status_code == 403
+        assert grant(manager, records, colleague, RoleCode.LEADER).status_code == 303
+        assert browser.get("/institutions/list").status_code == 200
+        assert revoke(manager, records, colleague, RoleCode.LEADER).status_code == 303
+        assert browser.get("/institutions/list").status_code == 403
+        acts = [event["action"] for event in records.audited(target_id=account_key(records, colleague))]
+        assert acts.count("role_grant") == 1 and acts.count("role_revoke") == 1
+
+    def test_a_manager_takes_no_role_above_the_own_and_none_of_other_places(self, app, records):
+        manager = signed_in(app, records.account(RoleCode.DEPARTMENT_MANAGER, division_code=CHIKAN))
+        stronger = records.account(RoleCode.DATA_STAFF, division_code=CHIKAN)
+        elsewhere = records.account(RoleCode.LEADER, division_code=XIASHAN)
+        token = manager.form_token("/accounts/new")
+        for username, role, status in (
+            (stronger, RoleCode.DATA_STAFF, 422),
+            (elsewhere, RoleCode.LEADER, 404),
+        ):
+            data = {"role": str(role_key(records, role)), "csrftoken": token}
+            response = manager.client.post(f"/accounts/{account_key(records, username)}/revoke", data=data)
+            assert response.status_code == status
+        assert signed_in(app, stronger).get("/quality").status_code == 200
+        assert signed_in(app, elsewhere).get("/institutions/list").status_code == 200
 
 
 @pytest.mark.feature(7)

@@ -154,7 +154,7 @@ def test_a_role_given_and_taken_is_told(app, records):
     assert len(told) == 2 and "被授予角色" in told[0] and "已被收回" in told[1]
 
 
-@pytest.mark.feature(9)
+@pytest.mark.feature(12, 99)
 def test_papers_that_run_out_are_told_to_their_managers(records, database):
     _, organization = records.institution(unique("敬老院"), XIASHAN)
     manager = records.account(RoleCode.INSTITUTION_MANAGER, organization_id=organization)
@@ -177,7 +177,7 @@ def test_papers_that_run_out_are_told_to_their_managers(records, database):
     assert any("已于" in title for title in titles(records, manager))
 
 
-@pytest.mark.feature(100)
+@pytest.mark.feature(101)
 def test_agreements_that_run_out_are_told_as_the_residents_page_counts_them(app, records, database):
     key, organization = records.institution(unique("敬老院"), XIASHAN)
     manager = records.account(RoleCode.INSTITUTION_MANAGER, organization_id=organization)

@@ -24,8 +24,6 @@ from operational_app.web.database import AppDatabase
 from operational_app.web.services import today
 from tests.app_sample import CHIKAN, PASSWORD, XIASHAN, Browser, Records, id_number, signed_in, unique
 
-pytestmark = pytest.mark.feature(101)
-
 
 @pytest.fixture(scope="module")
 def app(installation):
@@ -106,6 +104,7 @@ def days_ago(count):
     return today() - timedelta(days=count)
 
 
+@pytest.mark.feature(101)
 class TestAdmission:
     def test_an_elder_moves_into_a_free_bed(self, house, records):
         elder, stay = house.resident(name="陈阿婆", on=days_ago(10))
@@ -259,6 +258,7 @@ class TestAdmission:
         return answers
 
 
+@pytest.mark.feature(101)
 class TestStay:
     def test_transfer_goes_on_in_the_other_bed_and_frees_the_first(self, house):
         old, new = house.beds
@@ -423,6 +423,7 @@ def pdf(script: str = "") -> bytes:
     return written.getvalue()
 
 
+@pytest.mark.feature(101)
 class TestAgreements:
     def upload(self, house, stay, name, content, **more):
         data = {"signed_on": str(days_ago(3)), "expires_on": str(today() + timedelta(days=9)), "clauses": ["care"]}

@@ -101,6 +101,27 @@ class TestAnnouncements:
         assert writer.post(page.replace("/edit", "/withdraw"), form_on=page).status_code == 303
         assert title not in reader.get("/announcements").text
 
+    def test_a_release_note_waits_for_its_time_then_is_read_and_counted(self, app, records):
+        administrator = signed_in(app, records.account(RoleCode.SYSTEM_ADMINISTRATOR))
+        reader = signed_in(app, records.account(RoleCode.LEADER, division_code=CHIKAN))
+        title = unique("版本更新")
+        note = {"kind": "release_note", "audience": "government", "publish_from": at(days=1)}
+        page = announce(administrator, title, **note).headers["location"].split("?")[0]
+        key = page.split("/")[2]
+        waiting = administrator.get("/announcements/list?kind=release_note").text
+        assert title in waiting and "待发布" in waiting
+        assert title not in administrator.get("/announcements/list?kind=announcement").text
+        assert title not in reader.get("/announcements").text
+        assert reader.get(f"/announcements/{key}").status_code == 404, "nor by its address"
+        assert "0 人已读" in administrator.get(page).text
+        begun = {"title": title, "body": "新增床位码打印", "row_version": "1"} | note | {"publish_from": at(minutes=-1)}
+        assert administrator.post(page, begun, form_on=page).status_code == 303
+        listed = reader.get("/announcements").text
+        assert re.search(rf"更新日志</span>\s*<span[^>]*>{title}", listed)
+        assert "新增床位码打印" in reader.get(f"/announcements/{key}").text
+        assert "1 人已读" in administrator.get(page).text
+        assert [event["action"] for event in records.audited(target_id=int(key), action="announce")] == ["announce"] * 2
+
     def test_what_is_wrong_is_said_and_the_text_stays(self, writer):
         for more, told in [
             ({"heading": " "}, "请填写标题"), ({"body": ""}, "请填写正文"), ({"audience": "x"}, "请选择类别和对象"),
@@ -200,3 +221,81 @@ def test_to_dos_of_several_areas_stand_together(app, records, writer):
     page = manager.get("/").text
     assert "未读公告" in page and title in page and 'href="/announcements"' in page
     assert 'href="/joining/list"' in page and 'href="/accounts/list"' in page, "tiles of what one may open"
+
+
+def figures_on(page: str) -> dict[str, int]:
+    """Label -> number of the workbench's figures."""
+    found = re.findall(
+        r'<div class="text-secondary">([^<]+)</div>\s*<div class="figure">(?:<a[^>]*>)?([\d,]+)', page
+    )  # fmt: skip
+    return {label: int(number.replace(",", "")) for label, number in found}
+
+
+@pytest.mark.feature(1)
+class TestFigures:
+    COUNTED = {
+        "在册老人": "elders.elder t where t.status = 'active' and not exists (select from elders.elder_merge m"
+        " where m.merged_id = t.id and m.reverted_at is null)",
+        "运营中的养老机构": "institutions.institution t where t.operating_status = 'operating'",
+        "机构床位": "institutions.bed b join institutions.institution t on t.id = b.institution_id"
+        " where b.status <> 'closed'",
+        "社区养老设施": "facilities.facility t where t.status = 'operating'",
+        "家庭养老床位": "family_beds.family_bed t where t.status = 'open'",
+        "未办结报警": "devices.alarm t where t.status <> 'closed'",
+        "本月完成工单": "home_service.service_order t where t.status = 'finished'"
+        " and t.finished_at >= date_trunc('month', now() at time zone 'Asia/Shanghai') at time zone 'Asia/Shanghai'",
+    }
+
+    def recorded(self, records, digits: str) -> dict[str, int]:
+        """What the tables hold of a division, counted without the app."""
+        with connect(Login.LOADER, records.settings) as loader:
+            return {
+                label: loader.execute(
+                    f"select count(*) from {rows} and t.division_code like %s", [f"{digits}%"]
+                ).fetchone()[0]
+                for label, rows in self.COUNTED.items()
+            }
+
+    def test_they_equal_the_records_of_the_own_scope_and_no_others(self, installation, records):
+        for division, count in ((CHIKAN, 1), (XIASHAN, 2)):
+            provider = records.organization(unique("康"), division, "provider")
+            for _ in range(count):
+                elder = records.elder("陈阿婆", division)
+                records.order(elder, provider, division, finished_at=now())
+                institution, _ = records.institution(unique("颐养院"), division)
+                records.bed(institution)
+                records.insert(
+                    "facilities.facility", name=unique("长者饭堂"), facility_type="canteen", facility_level="county",
+                    division_code=division, status="operating",
+                )  # fmt: skip
+                records.insert(
+                    "family_beds.family_bed", elder_id=elder, organization_id=provider, division_code=division,
+                    status="open", opened_on=today(),
+                )  # fmt: skip
+                records.insert(
+                    "devices.alarm", elder_id=elder, organization_id=provider, division_code=division, kind="call",
+                    status="raised", raised_at=now(),
+                )  # fmt: skip
+        leaders = {
+            digits: records.account(RoleCode.LEADER, division_code=division)
+            for digits, division in (("440802", CHIKAN), ("440803", XIASHAN), ("4408", CITY))
+        }
+        app = create_app(installation)  # the page keeps figures for minutes: this one has kept none
+        shown = {digits: figures_on(signed_in(app, name).get("/").text) for digits, name in leaders.items()}
+        for digits in leaders:
+            assert shown[digits] == self.recorded(records, digits), digits
+        for label in self.COUNTED:
+            assert shown["440802"][label] and shown["440803"][label]
+            assert shown["4408"][label] >= shown["440802"][label] + shown["440803"][label]
+
+    def test_who_may_not_open_a_list_sees_no_figure_of_it(self, installation, records):
+        organization = records.organization(unique("康"), CHIKAN, "provider")
+        staff = records.account(RoleCode.PROVIDER_STAFF, organization_id=organization)
+        shown = figures_on(signed_in(create_app(installation), staff).get("/").text)
+        assert "运营中的养老机构" not in shown and "本月完成工单" in shown
+        assert (
+            signed_in(create_app(installation), records.account(division_code=CITY))
+            .get("/")
+            .text.count('class="figure"')
+            == 0
+        )
