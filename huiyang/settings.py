@@ -142,7 +142,13 @@ class Settings(BaseSettings):
 
     @property
     def dagster_port(self) -> int:
+        """Of the page on which runs can be started and stopped."""
         return self.first_internal_port + 2
+
+    @property
+    def dagster_view_port(self) -> int:
+        """Of the page that only shows."""
+        return self.first_internal_port + 3
 
 
 @cache

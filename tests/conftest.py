@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
     # Code and subprocesses that read the environment find the tests' installation, never the developer's.
     os.environ["HUIYANG_HOME"] = str(home / "session")
-    first = _first_of_free_ports(4)
+    first = _first_of_free_ports(5)
     os.environ["HUIYANG_FRONT_DOOR_PORT"] = str(first)
     os.environ["HUIYANG_FIRST_INTERNAL_PORT"] = str(first + 1)
     get_settings.cache_clear()
@@ -146,7 +146,7 @@ def bare_server() -> Iterator[Settings]:
 
 
 def _ports() -> dict[str, int]:
-    first = _first_of_free_ports(4)
+    first = _first_of_free_ports(5)
     return {"front_door_port": first, "first_internal_port": first + 1}
 
 

@@ -101,7 +101,7 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
 def check_listening(settings: Settings) -> Iterator[Finding]:
     try:
         check_ports(settings)
-        yield ok("ports", f"{settings.front_door_port}, {settings.app_port} to {settings.dagster_port}")
+        yield ok("ports", f"{settings.front_door_port}, {settings.app_port} to {settings.dagster_view_port}")
     except HuiyangError as problem:
         yield error("ports", problem.problem, problem.remedy)
     for connection in listening(processes_of(settings)):

@@ -16,6 +16,8 @@ import psutil
 
 from huiyang.settings import COCKPIT_PATH, DAGSTER_PATH, PROJECT_ROOT, Settings
 
+#: The app's word for who may do more in Dagster than look; `operational_app.identity.access.Resource` holds it.
+PIPELINE_ADMINISTRATION = "pipeline_administration"
 SECRET_VARIABLE = "HUIYANG_FRONT_DOOR_SECRET"
 
 #: Pages may load nothing from outside the installation. Inline and evaluated scripts are what Superset, Dagster and
@@ -93,6 +95,14 @@ _TEMPLATE = """
 	request_header X-Front-Door {{env.{secret_variable}}}
 }}
 
+(dagster_at) {{
+	reverse_proxy 127.0.0.1:{{args[0]}} {{
+		flush_interval -1
+		# An open socket is asked for its session again: whoever was revoked is out within 5 seconds.
+		stream_timeout 5s
+	}}
+}}
+
 {sites} {{
 	tls internal
 
@@ -132,10 +142,15 @@ _TEMPLATE = """
 		@dagster path {dagster} {dagster}/*
 		handle @dagster {{
 			import checked_by_app
-			reverse_proxy 127.0.0.1:{dagster_port} {{
-				flush_interval -1
-				# An open socket is asked for its session again: whoever was revoked is out within 5 seconds.
-				stream_timeout 5s
+			# Chosen after the app's answer: what a client says of its roles was dropped above.
+			route {{
+				@administers header_regexp X-Huiyang-Roles (^|,){pipeline_administration}(,|$)
+				handle @administers {{
+					import dagster_at {dagster_port}
+				}}
+				handle {{
+					import dagster_at {dagster_view_port}
+				}}
 			}}
 		}}
 
@@ -206,6 +221,8 @@ def write_configuration(settings: Settings) -> None:
         app_port=settings.app_port,
         superset_port=settings.superset_port,
         dagster_port=settings.dagster_port,
+        dagster_view_port=settings.dagster_view_port,
+        pipeline_administration=PIPELINE_ADMINISTRATION,
         log_format=_LOG_FORMAT.replace("\n", "\n\t\t"),
         secret_variable=SECRET_VARIABLE,
         sites=", ".join(f"https://{host}:{settings.front_door_port}" for host in hosts),

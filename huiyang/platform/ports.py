@@ -19,7 +19,8 @@ def check_ports(settings: Settings) -> None:
     variables = {
         settings.front_door_port: "HUIYANG_FRONT_DOOR_PORT",
         **dict.fromkeys(
-            (settings.app_port, settings.superset_port, settings.dagster_port), "HUIYANG_FIRST_INTERNAL_PORT"
+            (settings.app_port, settings.superset_port, settings.dagster_port, settings.dagster_view_port),
+            "HUIYANG_FIRST_INTERNAL_PORT",
         ),
     }
     ours = processes_of(settings)

@@ -26,6 +26,7 @@ SUPERSET_BIN = PROJECT_ROOT / ".venv-superset" / "bin"
 SUPERSET_CONFIG = PROJECT_ROOT / "cockpits" / "superset_config.py"
 #: Longer than the front door keeps an idle connection (two minutes): what is just being shut would answer 502.
 _KEEP_ALIVE_SECONDS = "130"
+_LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,6 @@ class Process:
 def processes(settings: Settings) -> list[Process]:
     """In the order of their start; they stop in the opposite order."""
     python = str(VENV_BIN / "python")
-    loopback = "127.0.0.1"
     found = []
     if not settings.postgres_admin_url:
         found.append(
@@ -72,11 +72,11 @@ def processes(settings: Settings) -> list[Process]:
             name="app", title="operational app",
             command=[
                 python, "-m", "uvicorn", "operational_app.main:create_app", "--factory",
-                "--host", loopback, "--port", str(settings.app_port), "--no-access-log",
-                "--proxy-headers", "--forwarded-allow-ips", loopback, "--timeout-graceful-shutdown", "10",
+                "--host", _LOOPBACK, "--port", str(settings.app_port), "--no-access-log",
+                "--proxy-headers", "--forwarded-allow-ips", _LOOPBACK, "--timeout-graceful-shutdown", "10",
                 "--timeout-keep-alive", _KEEP_ALIVE_SECONDS,
             ],
-            is_healthy=lambda s: _answers(s.app_port, "/auth/check"), address=f"{loopback}:{settings.app_port}",
+            is_healthy=lambda s: _answers(s.app_port, "/auth/check"), address=f"{_LOOPBACK}:{settings.app_port}",
         ),
         Process(
             name="audit-sealer", title="seal of the audit trail",
@@ -86,13 +86,13 @@ def processes(settings: Settings) -> list[Process]:
             name="superset", title="cockpits (Superset)",
             command=[
                 str(SUPERSET_BIN / "gunicorn"), "superset.app:create_app()",
-                "--bind", f"{loopback}:{settings.superset_port}", "--workers", "2", "--worker-class", "gthread",
+                "--bind", f"{_LOOPBACK}:{settings.superset_port}", "--workers", "2", "--worker-class", "gthread",
                 "--threads", "8", "--timeout", "120", "--worker-tmp-dir", "/dev/shm", "--no-control-socket",
                 "--keep-alive", _KEEP_ALIVE_SECONDS,
                 "--config", "python:huiyang.platform.superset_workers",
             ],
             is_healthy=lambda s: _answers(s.superset_port, f"{COCKPIT_PATH}/health"),
-            address=f"{loopback}:{settings.superset_port}", variables=superset_variables,
+            address=f"{_LOOPBACK}:{settings.superset_port}", variables=superset_variables,
         ),
         Process(
             name="dagster-code", title="definitions (Dagster)",
@@ -104,14 +104,9 @@ def processes(settings: Settings) -> list[Process]:
             is_healthy=lambda s: _accepts(dagster_home.code_socket(s)),
             address=str(dagster_home.code_socket(settings)), variables=dagster_home.prepare,
         ),
-        Process(
-            name="dagster-web", title="pipelines (Dagster)",
-            command=[
-                str(VENV_BIN / "dagster-webserver"), "--workspace", str(settings.dagster_home / "workspace.yaml"),
-                "--host", loopback, "--port", str(settings.dagster_port), "--path-prefix", DAGSTER_PATH,
-            ],
-            is_healthy=lambda s: _answers(s.dagster_port, f"{DAGSTER_PATH}/server_info"),
-            address=f"{loopback}:{settings.dagster_port}", needs="dagster-code", variables=dagster_home.prepare,
+        _dagster_page(settings, "dagster-web", "pipelines (Dagster)", settings.dagster_port),
+        _dagster_page(
+            settings, "dagster-view", "pipelines, to look at (Dagster)", settings.dagster_view_port, "--read-only"
         ),
         Process(
             name="dagster-daemon", title="schedules (Dagster)",
@@ -133,6 +128,18 @@ def processes(settings: Settings) -> list[Process]:
         ),
     ]  # fmt: skip
     return found
+
+
+def _dagster_page(settings: Settings, name: str, title: str, port: int, *options: str) -> Process:
+    return Process(
+        name=name, title=title,
+        command=[
+            str(VENV_BIN / "dagster-webserver"), "--workspace", str(settings.dagster_home / "workspace.yaml"),
+            "--host", _LOOPBACK, "--port", str(port), "--path-prefix", DAGSTER_PATH, *options,
+        ],
+        is_healthy=lambda s: _answers(port, f"{DAGSTER_PATH}/server_info"),
+        address=f"{_LOOPBACK}:{port}", needs="dagster-code", variables=dagster_home.prepare,
+    )  # fmt: skip
 
 
 def superset_variables(settings: Settings) -> dict[str, str]:

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Path
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
+from huiyang.divisions import division_tree
 from operational_app.api.idempotency import AlreadyDone, Once, once
 from operational_app.identity.access import Resource
 from operational_app.web.rights import demand
@@ -32,10 +33,17 @@ def _only_iso(value: Any) -> Any:
     return value
 
 
+def _known_division(code: str) -> str:
+    if code not in division_tree():
+        raise ValueError("没有这个区划")
+    return code
+
+
 Key = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="记录的编号")]
 Number = Annotated[int, Field(strict=True, ge=1, le=_LARGEST_KEY)]
 Flag = Annotated[bool, Field(strict=True)]
 Day = Annotated[date, BeforeValidator(_only_iso), Field(description="YYYY-MM-DD")]
+DivisionCode = Annotated[str, AfterValidator(_known_division), Field(pattern=r"^[0-9]{12}$")]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=_PATTERN)]
 Text = Annotated[str, StringConstraints(max_length=5000, pattern=_PATTERN)]
 Version = Annotated[

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from operational_app.api.operations import Asked, Key, Line, Told, needs, operations
+from operational_app.api.operations import Asked, DivisionCode, Key, Line, Told, needs, operations
 from operational_app.api.paging import MOST_AT_ONCE, Page, open_cursor, seal_cursor
 from operational_app.audit.service import Act
 from operational_app.elders import search
@@ -36,7 +36,7 @@ class Search(Asked):
     name: Annotated[Line, _checked(search.check_name)] | None = Field(None, description="汉字、拼音或首字母")
     id_number: Annotated[Line, _checked(search.check_id_number)] | None = Field(None, description="完整号码或后四位")
     phone: Annotated[Line, _checked(search.check_phone)] | None = Field(None, description="完整号码或后四位")
-    division: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = Field(None, description="居住地的 12 位区划代码")
+    division: DivisionCode | None = Field(None, description="居住地的 12 位区划代码")
     age_from: Annotated[int, Field(strict=True, ge=0, le=150)] | None = Field(None, description="周岁，含")
     age_to: Annotated[int, Field(strict=True, ge=0, le=150)] | None = Field(None, description="周岁，含")
     sex: Sex | None = None

@@ -22,7 +22,8 @@ class Resource(StrEnum):
     WORKBENCH = "workbench"
     COCKPITS = "cockpits"
     COCKPIT_ADMINISTRATION = "cockpit_administration"
-    PIPELINES = "pipelines"
+    PIPELINES = "pipelines"  # look at runs, lineage and checks
+    PIPELINE_ADMINISTRATION = "pipeline_administration"  # start and stop runs there; the front door knows this word
     ELDERS = "elders"
     ELDER_NUMBERS = "elder_numbers"  # whole ID number, phone and address of an elder
     ELDER_HEALTH = "elder_health"  # medical history, assessments, vital signs of an elder
@@ -73,6 +74,7 @@ ADMINISTRATIVE = frozenset(
         Resource.APPLICATIONS,
         Resource.AUDIT,
         Resource.COCKPIT_ADMINISTRATION,
+        Resource.PIPELINE_ADMINISTRATION,
     }
 )
 
@@ -152,6 +154,7 @@ BUILTIN_RESOURCES = (
     _action(Resource.ACCOUNT_CHANGES, "新增、停用账号和重置密码", "不能改动权限比自己大的账号"),
     _action(Resource.ROLE_GRANTS, "授予和收回角色", "只能授予自己持有的权限；不能给自己授权"),
     _action(Resource.COCKPIT_ADMINISTRATION, "管理驾驶舱", "在驾驶舱系统中作为管理员"),
+    _action(Resource.PIPELINE_ADMINISTRATION, "管理数据流水线", "在流水线页面发起、终止和重跑；其他人只能查看"),
 )  # fmt: skip
 
 
@@ -186,6 +189,7 @@ BUILTIN_ROLES = (
                 Resource.COCKPITS,
                 Resource.COCKPIT_ADMINISTRATION,
                 Resource.PIPELINES,
+                Resource.PIPELINE_ADMINISTRATION,
                 Resource.ACCOUNTS,
                 Resource.ACCOUNT_CHANGES,
                 Resource.DEPARTMENTS,

@@ -35,7 +35,9 @@ router = APIRouter()
 #: Applications behind the front door: prefix of their addresses → right.
 _APPLICATIONS = {COCKPIT_PATH: Resource.COCKPITS, DAGSTER_PATH: Resource.PIPELINES}
 #: What the applications are told, each of the rights that the person has.
-_RIGHTS_ELSEWHERE = (Resource.COCKPITS, Resource.COCKPIT_ADMINISTRATION, Resource.PIPELINES)
+_RIGHTS_ELSEWHERE = (
+    Resource.COCKPITS, Resource.COCKPIT_ADMINISTRATION, Resource.PIPELINES, Resource.PIPELINE_ADMINISTRATION,
+)  # fmt: skip
 _LOCKED_MINUTES = int(LOCKED_FOR.total_seconds() // 60)
 _REFUSED = (
     f"用户名、密码或动态验证码不正确，或者账号已暂时锁定。连续输错 {MAX_FAILURES} 次将锁定 {_LOCKED_MINUTES} 分钟。"

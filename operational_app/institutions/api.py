@@ -16,6 +16,7 @@ from starlette.requests import Request
 from operational_app.api.operations import (
     Asked,
     Day,
+    DivisionCode,
     Key,
     Line,
     Number,
@@ -140,7 +141,7 @@ def institutions(
     request: Request,
     paging: Annotated[Paging, Depends()],
     name: Annotated[Line | None, Query(description="名称、拼音、首字母或信用代码")] = None,
-    division: Annotated[str | None, Query(pattern=r"^\d{12}$", description="所在地的 12 位区划代码")] = None,
+    division: Annotated[DivisionCode | None, Query(description="所在地的 12 位区划代码")] = None,
     institution_type: InstitutionType | None = None,
     nature: Nature | None = None,
     operating_status: OperatingStatus | None = None,

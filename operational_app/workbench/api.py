@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from huiyang.settings import BUSINESS_TIMEZONE
-from operational_app.api.operations import Asked, Done, Key, Line, Text, Told, Version, needs, operations
+from operational_app.api.operations import Asked, DivisionCode, Done, Key, Line, Text, Told, Version, needs, operations
 from operational_app.api.paging import Page, Paging
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import work_of
@@ -49,9 +49,7 @@ class NewAnnouncement(Asked):
     title: Annotated[Line, Field(max_length=80)]
     body: Text
     audience: Audience
-    division_code: Annotated[str, Field(pattern=r"^[0-9]{12}$")] | None = Field(
-        None, description="只给这个区划；全市不填"
-    )
+    division_code: DivisionCode | None = Field(None, description="只给这个区划；全市不填")
     publish_from: AwareDatetime | None = Field(None, description="不填则立即发布")
     publish_until: AwareDatetime | None = None
 

@@ -410,3 +410,10 @@ class TestWorkbench:
         waiting = found["加入、入驻申请待办理"]
         assert waiting["count"] >= 1 and waiting["url"].startswith("/joining/list")
         assert "加入、入驻申请待办理" not in {item["label"] for item in asked.get("/me/to-dos").json()}
+
+
+@pytest.mark.parametrize("code", ["000000000000", "440899000000", "４４０８０２００００００"])
+def test_a_division_that_there_is_not_is_told(app, records, code):
+    staff = Client.of(app, records.account(RoleCode.DATA_STAFF, division_code="440800000000"))
+    is_problem(staff.get("/institutions", division=code), 422)
+    is_problem(staff.post("/elders/search", {"division": code}), 422)

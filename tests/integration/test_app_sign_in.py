@@ -223,7 +223,12 @@ def test_signing_in_needs_a_form_of_ours_too(app, leader):
         (RoleCode.LEADER, "/dagster/", 403, ""),
         (RoleCode.LEADER, "/cockpits-of-others/", 403, ""),
         (RoleCode.LEADER, "", 403, ""),
-        (RoleCode.SYSTEM_ADMINISTRATOR, "/dagster/runs?x=1", 204, "cockpits,cockpit_administration,pipelines"),
+        (
+            RoleCode.SYSTEM_ADMINISTRATOR,
+            "/dagster/runs?x=1",
+            204,
+            "cockpits,cockpit_administration,pipelines,pipeline_administration",
+        ),
         (RoleCode.SECURITY_ADMINISTRATOR, "/cockpits/", 403, ""),
         (RoleCode.INSTITUTION_MANAGER, "/cockpits/", 403, ""),
     ],

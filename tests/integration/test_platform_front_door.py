@@ -28,14 +28,16 @@ SECRET = "the-front-door-itself"
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Answers with what it was asked; as the app, lets in who carries the cookie `session=good`."""
+    """Answers with what it was asked; as the app, lets in who carries the cookie of one of two sessions."""
+
+    ROLES = {"session=good": "auditor", "session=administrator": "pipelines,pipeline_administration"}
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         if self.path == "/auth/check":
-            if self.headers.get("Cookie") == "session=good":
-                self._reply(200, {"X-Huiyang-User": "li.auditor", "X-Huiyang-Roles": "auditor"})
+            if roles := self.ROLES.get(self.headers.get("Cookie", "")):
+                self._reply(200, {"X-Huiyang-User": "li.auditor", "X-Huiyang-Roles": roles})
             else:
                 self._reply(302, {"Location": "/sign-in"})
         elif self.path == "/stream":
@@ -124,7 +126,7 @@ def upstream(port: int, release: threading.Event) -> Iterator[None]:
 def door(port_settings: Callable[[], dict[str, int]]) -> Iterator[Door]:
     release = threading.Event()
     with running_door(port_settings()) as settings, ExitStack() as stack:
-        for port in (settings.app_port, settings.superset_port, settings.dagster_port):
+        for port in (settings.app_port, settings.superset_port, settings.dagster_port, settings.dagster_view_port):
             stack.enter_context(upstream(port, release))
         yield Door(settings, release)
 
@@ -150,11 +152,11 @@ def test_no_spelling_of_a_path_goes_round_the_check(door: Door, path: str) -> No
     status, headers, asked = door.get(path)
     reached_the_app = asked.get("port") == door.settings.app_port
     assert reached_the_app or headers.get("location") == "/sign-in" or status in (308, 400, 404)
-    assert asked.get("port") not in (door.settings.superset_port, door.settings.dagster_port)
+    assert asked.get("port") in (None, door.settings.app_port)
 
 
 @pytest.mark.parametrize(
-    ("path", "port"), [("/cockpits/dashboard/1", "superset_port"), ("/dagster/runs", "dagster_port")]
+    ("path", "port"), [("/cockpits/dashboard/1", "superset_port"), ("/dagster/runs", "dagster_view_port")]
 )
 def test_who_is_signed_in_reaches_it_under_the_apps_word(door: Door, path: str, port: str) -> None:
     status, _, asked = door.get(
@@ -164,6 +166,24 @@ def test_who_is_signed_in_reaches_it_under_the_apps_word(door: Door, path: str, 
     assert asked["headers"]["X-Huiyang-User"] == "li.auditor"
     assert asked["headers"]["X-Huiyang-Roles"] == "auditor"
     assert asked["headers"]["X-Front-Door"] == SECRET
+
+
+@pytest.mark.parametrize(
+    ("session", "claimed", "port"),
+    [
+        ("administrator", "", "dagster_port"),
+        ("administrator", "pipelines", "dagster_port"),
+        ("good", "", "dagster_view_port"),
+        ("good", "pipeline_administration", "dagster_view_port"),
+        ("good", "pipelines,pipeline_administration", "dagster_view_port"),
+    ],
+)
+def test_only_whom_the_app_lets_may_do_more_than_look_at_the_pipelines(
+    door: Door, session: str, claimed: str, port: str
+) -> None:
+    for path in ("/dagster/runs", "/dagster/graphql"):
+        _, _, asked = door.get(path, Cookie=f"session={session}", X_Huiyang_Roles=claimed)
+        assert asked["port"] == getattr(door.settings, port)
 
 
 def test_a_claim_to_be_somebody_does_not_reach_the_app(door: Door) -> None:
@@ -227,7 +247,7 @@ def test_a_web_socket_passes_and_is_asked_for_its_session_again(port_settings: C
         address = f"wss://localhost:{settings.front_door_port}/dagster/graphql"
         context = ssl.create_default_context(cafile=str(front_door.authority_file(settings)))
         async with (
-            websockets.serve(echo, "127.0.0.1", settings.dagster_port),
+            websockets.serve(echo, "127.0.0.1", settings.dagster_view_port),
             websockets.connect(address, ssl=context, additional_headers={"Cookie": "session=good"}) as client,
         ):
             await client.send("hello")

@@ -65,6 +65,36 @@ def test_data_staff_see_the_pipelines(sign_in: Callable[[str], httpx.Client]) ->
     assert {run["status"] for run in answer.json()["data"]["runsOrError"]["results"]} == {"SUCCESS"}
 
 
+_START_A_RUN = """mutation { launchPipelineExecution(executionParams: {
+    selector: {repositoryLocationName: "pipelines.definitions", repositoryName: "__repository__",
+               pipelineName: "event_log_pruning"}, mode: "default", runConfigData: "{}"}) { __typename } }"""
+
+
+def _may_start_runs(client: httpx.Client, **headers: str) -> bool:
+    """What Dagster itself says of the page that the front door led to."""
+    answer = client.post(
+        f"{DAGSTER_PATH}/graphql", json={"query": "{ permissions { permission value } }"},
+        headers={"Accept": "application/json"} | headers,
+    )  # fmt: skip
+    found = {one["permission"]: one["value"] for one in answer.json()["data"]["permissions"]}
+    return bool(found["launch_pipeline_execution"])
+
+
+def test_the_pipelines_are_for_looking_but_for_the_system_administrator(
+    sign_in: Callable[[str], httpx.Client],
+) -> None:
+    client = sign_in("data.staff")
+    assert not _may_start_runs(client)
+    assert not _may_start_runs(client, **{"X-Huiyang-Roles": "pipelines,pipeline_administration"})
+    answer = client.post(
+        f"{DAGSTER_PATH}/graphql", json={"query": _START_A_RUN}, headers={"Accept": "application/json"}
+    ).json()
+    assert answer.get("data"), answer
+    assert answer["data"]["launchPipelineExecution"]["__typename"] == "UnauthorizedError"
+    client.cookies.clear()
+    assert _may_start_runs(sign_in("system.admin"))
+
+
 def test_who_is_revoked_is_out_everywhere_at_the_next_request(
     sign_in: Callable[[str], httpx.Client], running_installation: Settings
 ) -> None:
