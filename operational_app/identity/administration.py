@@ -51,6 +51,10 @@ class Refused(Exception):
     """What the user asked for cannot be done; the text says why, in Chinese."""
 
 
+class WrongPassword(Refused):
+    """The password that was to prove who asks does not."""
+
+
 class Overtaken(Refused):
     """It could have been done a moment ago: somebody else was faster."""
 
@@ -277,11 +281,12 @@ def change_own_password(work: Work, current: str, new: str, again: str) -> None:
     """The user's own password; every other session of theirs ends.
 
     Raises:
-        Refused: the current one is wrong, or the new one not good enough.
+        WrongPassword: the current one is wrong.
+        Refused: the new one is not good enough.
     """
     account = work.session.get_one(Account, work.actor.account_id)
     if not verify_password(account.password_hash, current):
-        raise Refused("当前密码不正确。")
+        raise WrongPassword("当前密码不正确。")
     if new != again:
         raise Refused("两次输入的新密码不一致。")
     if new == current:

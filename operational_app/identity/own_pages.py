@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import segno
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +25,7 @@ from operational_app.web.rights import pages_of
 from operational_app.web.services import page, services
 
 _TABLE = "identity.account"
+_TOO_MANY = "错误次数过多，账号已锁定，请 15 分钟后再试。"
 router = pages_of(Resource.WORKBENCH)
 
 
@@ -101,11 +103,35 @@ def password_page(request: Request) -> Response:
 
 @router.post(OWN_PASSWORD_PATH)
 def change_password(request: Request, current: Text = "", new: Text = "", again: Text = "") -> Response:
+    """A wrong current password counts as a failed sign-in: an open session is no place to guess it."""
+    work, database = work_of(request), services(request).database
+    with database.transaction(AS_IDENTITY) as counting:
+        attempt = count_attempt(counting, work.actor.username, work.at)
     try:
-        office.change_own_password(work_of(request), current[:256], new, again)
+        if attempt is None:
+            raise office.WrongPassword(_TOO_MANY)
+        office.change_own_password(work, current[:256], new, again)
     except Refused as problem:
+        work.session.rollback()
+        # Of its own, because a refusal rolls back what the request wrote.
+        with database.transaction(AS_IDENTITY) as counting:
+            if not isinstance(problem, office.WrongPassword):
+                _unlock(counting, work.actor.account_id)
+            elif attempt is not None and attempt.locks:
+                record_lock(counting, attempt, work.remote_address)
         return page(request, "identity/password.html", REFUSED, title="修改密码", error=str(problem))
+    _unlock(work.session, work.actor.account_id)
     return done("/me", "password")
+
+
+def _unlock(session: Session, account_id: int, **values: object) -> None:
+    """What a right proof sets back, and what it changes beside."""
+    session.execute(
+        update(Account)
+        .where(Account.id == account_id)
+        .values(**values, **UNLOCKED)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _second_factor_page(request: Request, error: str = "") -> Response:
@@ -163,15 +189,8 @@ def remove_second_factor(request: Request, code: Text = "") -> Response:
         )  # fmt: skip
         if attempt is not None and attempt.locks:
             record_lock(work.session, attempt, work.remote_address)
-        return _second_factor_page(
-            request, "验证码不正确。" if may_try else "错误次数过多，账号已锁定，请 15 分钟后再试。"
-        )
-    work.session.execute(
-        update(Account)
-        .where(Account.id == account.id)
-        .values(totp_cipher=None, totp_confirmed_at=None, totp_last_step=None, **UNLOCKED)
-        .execution_options(synchronize_session=False)
-    )
+        return _second_factor_page(request, "验证码不正确。" if may_try else _TOO_MANY)
+    _unlock(work.session, account.id, totp_cipher=None, totp_confirmed_at=None, totp_last_step=None)
     work.note(Act.SECOND_FACTOR, (_TABLE, account.id), bound=False)
     return done("/me", "unbound")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, case, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from huiyang.field_crypto import FieldCrypto
@@ -133,7 +133,7 @@ def find_actor(session: Session, token: str, now: datetime, *, in_use: bool = Tr
 def _expire(session: Session, which: ColumnElement[bool], now: datetime) -> None:
     """Ends those of the sessions that were idle for too long or are too old, each with an event of its own.
 
-    Nobody watches for the moment: it is noted when the browser, or the same person, comes again.
+    Noted when the browser, or the same person, comes again, and else by the next `end_expired_sessions`.
     """
     end = func.least(SignInSession.last_seen_at + IDLE_FOR, SignInSession.started_at + LASTS_FOR)
     ended = session.execute(
@@ -148,6 +148,12 @@ def _expire(session: Session, which: ColumnElement[bool], now: datetime) -> None
             session, Act.SESSION_EXPIRE, account_id=account_id, remote_address=None,
             target=("identity.sign_in_session", key), details={"ended": f"{minute(at)}"},
         )  # fmt: skip
+
+
+def end_expired_sessions(database: AppDatabase, now: datetime) -> None:
+    """Notes the end of all sessions whose time is over, those to which nobody comes back too."""
+    with database.transaction(AS_IDENTITY) as session:
+        _expire(session, true(), now)
 
 
 def find_actor_of_session(session: Session, session_id: int, now: datetime) -> Actor | None:

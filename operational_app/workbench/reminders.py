@@ -20,6 +20,7 @@ from operational_app.collection.notices import remind_of_deadlines
 from operational_app.core.row_security import whole_city
 from operational_app.identity.access import Resource
 from operational_app.identity.models import Account
+from operational_app.identity.sessions import end_expired_sessions
 from operational_app.institutions.board import RENEW_BEFORE
 from operational_app.institutions.models import Institution, Residency, ServiceAgreement
 from operational_app.institutions.queries import EXPIRES_SOON
@@ -39,10 +40,15 @@ _WITH_PEOPLE = select(Account.organization_id).where(Account.is_active, Account.
 
 
 async def keep_reminding(database: AppDatabase) -> None:
-    """Reminds at once and every hour, until it is cancelled; waits for a database that does not answer."""
+    """Reminds at once and every hour, until it is cancelled; waits for a database that does not answer.
+
+    Sessions whose time is over are noted in the same round.
+    """
     while True:
+        now = datetime.now(BUSINESS_TIMEZONE)
         try:
-            await run_sync(remind, database, datetime.now(BUSINESS_TIMEZONE).date())
+            await run_sync(end_expired_sessions, database, now)
+            await run_sync(remind, database, now.date())
         except SQLAlchemyError as error:
             logger.error("reminders: %s", type(error).__name__)
         await asyncio.sleep(EVERY_SECONDS)

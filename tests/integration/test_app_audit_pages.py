@@ -7,6 +7,7 @@ import io
 import re
 
 import pytest
+from starlette.testclient import TestClient
 
 from huiyang.database import Login, connect
 from operational_app.audit.heads import HeadFile
@@ -15,7 +16,7 @@ from operational_app.audit.service import Act
 from operational_app.identity.models import RoleCode
 from operational_app.identity.sessions import IDLE_FOR, MAX_FAILURES
 from operational_app.main import create_app
-from tests.app_sample import CHIKAN, Browser, Records, id_number, signed_in, unique
+from tests.app_sample import CHIKAN, PASSWORD, Browser, Records, id_number, signed_in, unique
 
 pytestmark = pytest.mark.any_postgres
 CITY = "440800000000"
@@ -270,6 +271,40 @@ class TestWhatIsRecorded:
             browser.get("/elders/list")
         ended = records.audited(account_id=account, action="session_expire")
         assert len(ended) == 2 == len({event["target_id"] for event in ended})
+
+    def test_an_idle_session_to_which_nobody_comes_back_ends_with_an_event(self, app, records):
+        left, in_use = (records.account(RoleCode.LEADER, division_code=CITY) for _ in range(2))
+        signed_in(app, left)
+        stays = signed_in(app, in_use)
+        with connect(Login.LOADER, records.settings) as loader:
+            loader.execute(
+                "update identity.sign_in_session set last_seen_at = now() - %s where account_id = %s",
+                [IDLE_FOR, key_of(records, left)],
+            )
+        for _ in range(2):
+            with TestClient(create_app(records.settings)) as client:  # its start begins the hourly work
+                client.get("/sign-in")
+        assert len(records.audited(account_id=key_of(records, left), action="session_expire")) == 1
+        assert not records.audited(account_id=key_of(records, in_use), action="session_expire")
+        assert stays.get("/").status_code == 200
+
+    def test_wrong_current_passwords_lock_the_account_as_wrong_sign_ins_do(self, app, records):
+        name = records.account(RoleCode.LEADER, division_code=CITY)
+        browser = signed_in(app, name)
+
+        def change(current, new="Zhan-Jiang.Hai7"):
+            data = {"current": current, "new": new, "again": new}
+            return browser.post("/me/password", data, form_on="/me/password").text
+
+        for _ in range(MAX_FAILURES - 1):
+            assert "当前密码不正确" in change("wrong")
+        assert "10–128 位" in change(PASSWORD, "short"), "the right one sets the count back"
+        assert Browser.of(app).sign_in(name).status_code == 303
+        for _ in range(MAX_FAILURES):
+            assert "当前密码不正确" in change("wrong")
+        assert "账号已锁定" in change(PASSWORD), "locked: the right password does not help"
+        assert Browser.of(app).sign_in(name).status_code == 401
+        assert len(records.audited(account_id=key_of(records, name), action="account_lock")) == 1
 
     def test_refusals_of_pages_and_forms_are_recorded(self, app, records, staff, staff_name):
         account = key_of(records, staff_name)
