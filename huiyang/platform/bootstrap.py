@@ -109,16 +109,27 @@ def ensure_uv() -> None:
     stamp.write_text(fingerprint(lock))
 
 
+def holds(python: Path, lock: Path) -> bool:
+    """Whether an environment has every package of a locked file at its version, whatever it has beside."""
+    result = subprocess.run(
+        [UV, "pip", "install", "--dry-run", "--offline", "--require-hashes", "--python", python, "-r", lock],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    return result.returncode == 0 and "Would make no changes" in result.stderr
+
+
 def ensure_environment(folder: Path, *candidates: str) -> None:
     """Makes `folder` hold exactly one of the locked files; the first candidate is what is installed if none is there.
 
-    A developer's environment (dev.txt) contains the main one at the same versions, so `up` accepts it as it is.
+    A developer's environment (dev.txt) contains the main one at the same versions, so `up` accepts it as it is, also
+    one that lacks what dev.txt has got since: installing main.txt would take the tests' tools away.
     """
     python = folder / "bin" / "python"
     stamp = folder / "huiyang-requirements"
     locks = [REQUIREMENTS / name for name in candidates]
     current = stamp.read_text() if stamp.exists() else ""
-    if not python.exists() or current not in [fingerprint(lock) for lock in locks]:
+    is_current = python.exists() and current in [fingerprint(lock) for lock in locks]
+    if not is_current and not (len(locks) > 1 and current and python.exists() and holds(python, locks[0])):
         if not python.exists():
             run(f"{folder.name}: environment", [UV, "venv", "--quiet", "--clear", "--python", sys.executable, folder])
         stamp.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,35 @@ def test_up_accepts_a_developers_environment_but_tests_do_not_accept_a_plain_one
     done = len(checkout)
     bootstrap.ensure_environment(tmp_path / "plain", "dev.txt")
     assert checkout[done:] == ["plain: packages of dev.txt"]
+
+
+def test_up_leaves_a_developers_environment_that_has_all_it_needs(
+    tmp_path: Path, checkout: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "environment"
+    bootstrap.ensure_environment(folder, "dev.txt")
+    done = len(checkout)
+    (tmp_path / "dev.txt").write_text("dev.txt==2")
+    monkeypatch.setattr(bootstrap, "holds", lambda python, lock: lock.name == "main.txt")
+    bootstrap.ensure_environment(folder, "main.txt", "dev.txt")
+    assert len(checkout) == done
+    bootstrap.ensure_environment(folder, "dev.txt")
+    assert checkout[done:] == ["environment: packages of dev.txt"], "the tests still get what is new"
+    (tmp_path / "dev.txt").write_text("dev.txt==3")
+    monkeypatch.setattr(bootstrap, "holds", lambda python, lock: False)
+    bootstrap.ensure_environment(folder, "main.txt", "dev.txt")
+    assert checkout[done + 1 :] == ["environment: packages of main.txt"]
+
+
+def test_whether_an_environment_holds_a_locked_file_is_seen_in_its_packages(tmp_path: Path) -> None:
+    bootstrap.ensure_uv()
+    python = Path(sys.executable)
+    lock = PROJECT_ROOT / "requirements" / "main.txt"
+    assert bootstrap.holds(python, lock)
+    other = tmp_path / "other.txt"
+    other.write_text(re.sub(r"^pyyaml==\S+", "pyyaml==6.0", lock.read_text(), flags=re.MULTILINE))
+    assert other.read_text() != lock.read_text()
+    assert not bootstrap.holds(python, other)
 
 
 def test_a_killed_installation_is_done_again(
