@@ -12,7 +12,7 @@ from operational_app.codes.models import SubjectKind
 from operational_app.codes.pages import card_of
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import REFUSED, done, work_of
-from operational_app.identity.administration import Refused
+from operational_app.identity.administration import Overtaken, Refused
 from operational_app.institutions import rules, service
 from operational_app.institutions.board import bed_events, load_board, place_of
 from operational_app.institutions.desk import (
@@ -24,7 +24,7 @@ from operational_app.institutions.desk import (
     notice_of,
     own_institution,
 )
-from operational_app.institutions.models import Bed, BedKind, BedStatus, Building, Residency
+from operational_app.institutions.models import Bed, BedKind, BedStatus, Building, Residency, Room
 from operational_app.web.rights import pages_of
 from operational_app.web.services import page, session
 
@@ -64,9 +64,17 @@ def _bed(request: Request, key: int, bed_id: int) -> Bed:
     return bed
 
 
-def _bed_page(request: Request, key: int, bed_id: int, error: str = "") -> Response:
+def _bed_page(
+    request: Request, key: int, bed_id: int, error: str = "", typed: dict[str, str] | None = None
+) -> Response:
     institution, organization = institution_seen(request, key)
     bed, work = _bed(request, key, bed_id), session(request)
+    room = work.get_one(Room, bed.room_id)
+    building = work.get_one(Building, room.building_id)
+    as_it_is = {
+        "building": building.name, "floor": str(room.floor), "room": room.name, "bed": bed.name,
+        "kind": bed.kind.value,
+    }  # fmt: skip
     stay = work.scalars(
         select(Residency).where(Residency.bed_id == bed.id, Residency.discharged_on.is_(None))
     ).one_or_none()
@@ -82,7 +90,9 @@ def _bed_page(request: Request, key: int, bed_id: int, error: str = "") -> Respo
         ],
         receives=rules.why_not_receive(bed.status, has_resident=has_resident) is None,
         events=bed_events(work, bed.id), may_change=may_change(request, institution), error=error,
-        notice=notice_of(request), card=card_of(request, SubjectKind.BED, bed.id),
+        notice=notice_of(request), card=card_of(request, SubjectKind.BED, bed.id), place=typed or as_it_is,
+        versions={"building": building.row_version, "room": room.row_version, "bed": bed.row_version},
+        kinds=[(kind.value, kind.label) for kind in BedKind],
     )  # fmt: skip
 
 
@@ -110,6 +120,31 @@ def move_bed(
         work.session.rollback()
         return _bed_page(request, key, bed_id, str(problem))
     return done(f"/institutions/{key}/beds/{bed_id}", "bed")
+
+
+@router.post("/institutions/{key:int}/beds/{bed_id:int}/place", dependencies=CHANGES)
+def correct_place(
+    request: Request, key: int, bed_id: int, building_version: Number, room_version: Number, bed_version: Number,
+    building: Text = "", floor: Text = "", room: Text = "", bed: Text = "", kind: Text = "",
+) -> Response:  # fmt: skip
+    """Corrects the names of bed, room and building, the floor, the kind."""
+    own_institution(request, key)
+    _bed(request, key, bed_id)
+    work = work_of(request)
+    try:
+        if kind not in _KINDS:
+            raise Refused("请选择床位类型。")
+        form = service.PlaceForm(
+            building, floor, room, bed, _KINDS[kind], building_version, room_version, bed_version,
+        )  # fmt: skip
+        service.settled(work, lambda: service.correct_place(work, key, bed_id, form))
+    except Refused as problem:
+        work.session.rollback()
+        typed = None if isinstance(problem, Overtaken) else {
+            "building": building, "floor": floor, "room": room, "bed": bed, "kind": kind,
+        }  # fmt: skip
+        return _bed_page(request, key, bed_id, str(problem), typed)
+    return done(f"/institutions/{key}/beds/{bed_id}", "saved")
 
 
 @router.post("/institutions/{key:int}/rooms/{room_id:int}/beds", dependencies=CHANGES)

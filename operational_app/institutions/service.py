@@ -5,6 +5,7 @@ Order of locks, the same everywhere, so that two acts wait and do not block each
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from operational_app.audit.service import Act, record
 from operational_app.core.row_security import set_scope
 from operational_app.core.uploads import Upload, keep
 from operational_app.elders.models import AbilityLevel, CareRelation, Elder, ElderMerge, ElderStatus, LivingArrangement
-from operational_app.identity.administration import Overtaken, Refused, Stale, Work
+from operational_app.identity.administration import Overtaken, Refused, Stale, Work, update_row
 from operational_app.institutions import rules
 from operational_app.institutions.models import (
     AgreementClause,
@@ -48,7 +49,8 @@ from operational_app.institutions.models import (
 )
 
 _RESIDENCY = "residency"  # CareRelation.kind
-_LONGEST_TEXT = 200
+_LONGEST_TEXT, _LONGEST_PLACE = 200, 20
+_FLOOR = re.compile(r"-?[0-9]{1,2}")
 _BUSY = "同时有其他人在办理，请稍后再试。"
 _TAKEN = {
     "ex_residency_bed": "该床位在这段时间已有老人入住，请另选床位或核对日期。",
@@ -523,6 +525,61 @@ def add_bed(work: Work, institution_id: int, room_id: int, kind: BedKind) -> Non
     bed = Bed(institution_id=institution_id, room_id=room_id, name=name, kind=kind, opened_on=work.at.date())
     _add_beds(work, [bed], "加床")
     work.note(Act.BED_CHANGE, ("institutions.bed", bed.id), to=BedStatus.FREE.value)
+
+
+@dataclass(frozen=True)
+class PlaceForm:
+    """What a form says of a bed and of the room and building around it, each with the version that the form shows."""
+
+    building: str
+    floor: str
+    room: str
+    bed: str
+    kind: BedKind
+    building_version: int
+    room_version: int
+    bed_version: int
+
+
+def correct_place(work: Work, institution_id: int, bed_id: int, form: PlaceForm) -> None:
+    """Corrects names, floor and kind. What is said of a room or building is true for all beds in it.
+
+    Raises:
+        Refused: an empty or too long name, no floor, a name that stands there already, stale.
+    """
+    session = work.session
+    bed = _locked_bed(work, institution_id, bed_id)
+    room = session.get_one(Room, bed.room_id)
+    building = session.get_one(Building, room.building_id)
+    names = {what: " ".join(text.split()) for what, text in
+             (("楼区名称", form.building), ("房间名称", form.room), ("床位名称", form.bed))}  # fmt: skip
+    for what, name in names.items():
+        if not name or len(name) > _LONGEST_PLACE:
+            raise Refused(f"请填写{what}，不超过 {_LONGEST_PLACE} 个字。")
+    building_name, room_name, bed_name = names.values()
+    if not _FLOOR.fullmatch(form.floor.strip()):
+        raise Refused("楼层应为一个数字，地下一层写 -1。")
+    floor = int(form.floor)
+    here = [Building.institution_id == institution_id, Building.name == building_name, Building.id != building.id]
+    _refuse(f"本机构已有楼区“{building_name}”。" if session.scalar(select(Building.id).where(*here)) else None)
+    beside = [Room.building_id == building.id, Room.floor == floor, Room.name == room_name, Room.id != room.id]
+    _refuse(f"{floor} 层已有房间“{room_name}”。" if session.scalar(select(Room.id).where(*beside)) else None)
+    within = [Bed.room_id == room.id, Bed.name == bed_name, Bed.id != bed.id]
+    _refuse(f"这个房间已有床位“{bed_name}”。" if session.scalar(select(Bed.id).where(*within)) else None)
+    wanted: list[tuple[Building | Room | Bed, int, dict[str, object]]] = [
+        (building, form.building_version, {"name": building_name}),
+        (room, form.room_version, {"floor": floor, "name": room_name}),
+        (bed, form.bed_version, {"name": bed_name, "kind": form.kind}),
+    ]
+    changes = [
+        (type(row), row.id, version, {name: value for name, value in values.items() if getattr(row, name) != value})
+        for row, version, values in wanted
+    ]
+    for model, key, version, values in changes:
+        if values:
+            update_row(work, model, key, version, values)
+            fields = [f"{model.__tablename__}.{name}" for name in sorted(values)]
+            work.note(Act.BED_CHANGE, ("institutions.bed", bed_id), fields=fields)
 
 
 def _add_beds(work: Work, beds: Sequence[Bed], reason: str) -> None:

@@ -411,6 +411,57 @@ class TestBeds:
         names = "select array_agg(name order by id) from institutions.bed where room_id = %s"
         assert house.value(names, room) == ["1 床", "2床"]
 
+    def place(self, house, key, /, **changes):
+        room = house.value("select room_id from institutions.bed where id = %s", key)
+        building = house.value("select building_id from institutions.room where id = %s", room)
+        data = {
+            "building": unique("乙楼"), "floor": "3", "room": "306", "bed": "靠窗床", "kind": "ordinary",
+            "building_version": str(house.version("building", building)),
+            "room_version": str(house.version("room", room)), "bed_version": str(house.version("bed", key)),
+        } | changes  # fmt: skip
+        return data, house.post(f"/beds/{key}/place", data, "/admission")
+
+    def test_building_floor_room_and_bed_are_corrected(self, house, records):
+        bed = house.beds[0]
+        given, response = self.place(house, bed)
+        assert response.status_code == 303
+        where = (
+            "select building.name, floor, room.name, bed.name, kind from institutions.bed"
+            " join institutions.room on room.id = room_id join institutions.building on building.id = building_id"
+            " where bed.id = %s"
+        )
+        assert house.value(where, bed) == (given["building"], 3, "306", "靠窗床", "ordinary")
+        board = house.look("/beds")
+        assert given["building"] in board and "3 层" in board and "306" in board
+        assert "bed_change" in {event["action"] for event in records.audited(target_id=bed)}
+        house.post(f"/rooms/{house.value('select room_id from institutions.bed where id = %s', bed)}/beds", {}, "/beds")
+        other = house.value("select name from institutions.building where id = (select building_id from"
+                            " institutions.room where id = (select room_id from institutions.bed where id = %s))",
+                            house.beds[1])  # fmt: skip
+        for wrong, told in [
+            ({"building": " "}, "请填写楼区名称"), ({"building": other}, "本机构已有楼区"),
+            ({"room": ""}, "请填写房间名称"), ({"bed": "床" * 21}, "不超过 20 个字"),
+            ({"floor": "顶"}, "楼层应为一个数字"), ({"floor": "1-2"}, "楼层应为一个数字"),
+            ({"kind": "x"}, "请选择床位类型"), ({"bed": "1床"}, "已有床位"),
+        ]:  # fmt: skip
+            _, refused = self.place(house, bed, **({"building": given["building"]} | wrong))
+            assert refused.status_code == 422 and told in refused.text, told
+        assert house.value(where, bed) == (given["building"], 3, "306", "靠窗床", "ordinary")
+
+    def test_a_stale_correction_and_a_stranger_change_nothing(self, app, house, records):
+        bed = house.beds[0]
+        first, response = self.place(house, bed)
+        assert response.status_code == 303
+        for what in ("building", "room", "bed"):
+            _, stale = self.place(house, bed, **(first | {what: "另一个"}))
+            assert stale.status_code == 422 and "刚被他人修改" in stale.text and "另一个" not in stale.text
+        other = House(app, records, beds=1)
+        data = first | {"csrftoken": other.browser.form_token(other.page + "/admission")}
+        assert other.browser.client.post(f"{house.page}/beds/{bed}/place", data=data).status_code == 404
+        assert house.look(f"/beds/{bed}").count("靠窗床")
+        county = signed_in(app, records.account(RoleCode.DEPARTMENT_MANAGER, division_code=CHIKAN))
+        assert "修改信息" not in county.get(f"/institutions/{house.key}/beds/{bed}").text
+
 
 def pdf(script: str = "") -> bytes:
     """A PDF of one empty page."""
