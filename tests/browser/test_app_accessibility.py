@@ -311,7 +311,7 @@ def test_menus_with_the_keyboard(demo: Site) -> None:
         expect(first).to_be_focused()
 
 
-@pytest.mark.feature(10)
+@pytest.mark.feature(1)
 def test_the_bell_tells_what_is_unread(demo: Site) -> None:
     records = demo.records
     username = records.account()

@@ -63,8 +63,23 @@ def test_from_the_board_to_admission_leave_and_back(site: Site, house: tuple[str
         expect(page.get_by_role("link", name=re.compile("2床 空闲"))).to_be_visible()
 
 
-@pytest.mark.feature(98)
-@pytest.mark.feature(99)
+@pytest.mark.feature(100)
+def test_a_beds_place_is_corrected_on_a_phone(site: Site, house: tuple[str, str]) -> None:
+    address, manager = house
+    with site.page(PHONE) as page:
+        sign_in(page, manager)
+        page.goto(f"{address}/beds")
+        page.get_by_role("link", name=re.compile("2床 空闲")).click()
+        page.get_by_label("楼区", exact=False).fill("松鹤楼")
+        page.get_by_label("楼层", exact=False).fill("6")
+        fits(page)
+        page.get_by_role("region", name="修改信息").get_by_role("button", name="保存").click()
+        expect(page.get_by_role("status")).to_have_text("已保存。")
+        page.goto(f"{address}/beds")
+        expect(page.get_by_role("heading", name="松鹤楼")).to_be_visible()
+        expect(page.get_by_role("heading", name="6 层")).to_be_visible()
+
+
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
 def test_every_page_fits_and_every_field_has_its_label(
     site: Site, house: tuple[str, str], viewport: dict[str, int]
