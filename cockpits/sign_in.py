@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Request, current_app, g, redirect
 from flask_appbuilder import expose
-from flask_appbuilder.security.sqla.models import User
+from flask_appbuilder.security.sqla.models import PermissionView, User
 from flask_appbuilder.security.views import AuthView
 from superset.security import SupersetSecurityManager
 from werkzeug.wrappers import Response
@@ -76,6 +76,17 @@ class FrontDoorSecurityManager(SupersetSecurityManager):
             user.roles = roles
             self.update_user(user)
         return user if user.is_active else None
+
+    def _is_admin_pvm(self, pvm: PermissionView) -> bool:
+        """What `Admin` gets at set-up, and so what its pages offer."""
+        is_withheld = pvm.permission.name in current_app.config["WITHHELD_PERMISSIONS"]
+        return not is_withheld and super()._is_admin_pvm(pvm)
+
+    def _has_view_access(self, user: object, permission_name: str, view_name: str) -> bool:
+        """Whatever role somebody gives themselves in Superset, what is withheld stays withheld."""
+        if permission_name in current_app.config["WITHHELD_PERMISSIONS"]:
+            return False
+        return bool(super()._has_view_access(user, permission_name, view_name))
 
     def get_rls_cache_key(self, datasource: BaseDatasource) -> list[str]:
         """Keeps results under the release that they came from: after a publish or a rollback nothing stale is shown."""
