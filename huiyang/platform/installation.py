@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -98,10 +99,14 @@ def holds_real_data(settings: Settings) -> bool:
 
 
 class Journal:
-    """Which steps of set-up are done, each with a fingerprint of what it was done from."""
+    """Which steps of set-up are done, each with a fingerprint of what it was done from.
+
+    Steps that end at the same moment in two threads are both kept.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._file = settings.home / "steps.json"
+        self._one_writer = Lock()
 
     def is_done(self, step: str, fingerprint: str) -> bool:
         return _read(self._file).get(step, {}).get("fingerprint") == fingerprint
@@ -109,7 +114,8 @@ class Journal:
     def record(self, step: str, fingerprint: str, seconds: float) -> None:
         finished = datetime.now(BUSINESS_TIMEZONE).isoformat(timespec="seconds")
         entry = {"fingerprint": fingerprint, "finished_at": finished, "seconds": round(seconds, 1)}
-        write_json(self._file, _read(self._file) | {step: entry})
+        with self._one_writer:
+            write_json(self._file, _read(self._file) | {step: entry})
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -166,3 +167,11 @@ def test_an_error_that_is_its_own_cause_is_explained_and_ends():
     assert installation.explained(first) is None
     second.__cause__ = HuiyangError("known", "do this")
     assert installation.explained(first) is second.__cause__
+
+
+def test_steps_that_end_at_once_are_all_kept(home: Path) -> None:
+    journal = Journal(Settings())
+    names = [f"step {number}" for number in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: journal.record(name, "1", 0.1), names))
+    assert [name for name in names if not journal.is_done(name, "1")] == []
