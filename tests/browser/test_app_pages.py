@@ -123,12 +123,12 @@ def site(installation: Settings) -> Iterator[Site]:
 @contextmanager
 def serving(installation: Settings) -> Iterator[Site]:
     """The app of an installation behind its front door, and a browser."""
-    first = free_ports(4)
-    settings = installation.model_copy(update={"first_internal_port": first, "front_door_port": first + 3})
+    first = free_ports(5)
+    settings = installation.model_copy(update={"first_internal_port": first, "front_door_port": first + 4})
     variables = os.environ | {
         "HUIYANG_HOME": str(settings.home),
         "HUIYANG_FIRST_INTERNAL_PORT": str(first),
-        "HUIYANG_FRONT_DOOR_PORT": str(first + 3),
+        "HUIYANG_FRONT_DOOR_PORT": str(first + 4),
         front_door.SECRET_VARIABLE: "front-door",
     }
     front_door.write_configuration(settings)
@@ -138,7 +138,7 @@ def serving(installation: Settings) -> Iterator[Site]:
         "--forwarded-allow-ips", "127.0.0.1",
     ]  # fmt: skip
     with ExitStack() as stack:
-        for port in (settings.superset_port, settings.dagster_port):
+        for port in (settings.superset_port, settings.dagster_port, settings.dagster_view_port):
             echo = ThreadingHTTPServer(("127.0.0.1", port), Echo)
             threading.Thread(target=echo.serve_forever, daemon=True).start()
             stack.callback(echo.shutdown)

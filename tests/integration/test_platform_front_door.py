@@ -186,6 +186,16 @@ def test_only_whom_the_app_lets_may_do_more_than_look_at_the_pipelines(
         assert asked["port"] == getattr(door.settings, port)
 
 
+@pytest.mark.parametrize("path", ["export/any/", "export_streaming/", "export_streaming/?x=1", "%65xport_streaming/"])
+def test_results_of_queries_do_not_leave_as_files(door: Door, path: str) -> None:
+    connection = door.connection()
+    connection.request("POST", f"/cockpits/api/v1/sqllab/{path}", headers={"Cookie": "session=administrator"})
+    assert connection.getresponse().status == 403
+    connection.close()
+    status, _, asked = door.get("/cockpits/api/v1/sqllab/results/", Cookie="session=administrator")
+    assert (status, asked["port"]) == (200, door.settings.superset_port)
+
+
 def test_a_claim_to_be_somebody_does_not_reach_the_app(door: Door) -> None:
     _, _, asked = door.get("/", X_Huiyang_User="admin", X_Huiyang_Roles="admin", X_Front_Door=SECRET)
     assert not [name for name in asked["headers"] if name.lower().startswith(("x-huiyang", "x-front-door"))]
