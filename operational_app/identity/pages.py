@@ -155,7 +155,3 @@ def check(request: Request) -> Response:
         )  # fmt: skip
     rights = [right for right in _RIGHTS_ELSEWHERE if actor.may(right)]
     return Response(status_code=204, headers={"X-Huiyang-User": actor.username, "X-Huiyang-Roles": ",".join(rights)})
-
-
-def _browser(request: Request) -> str | None:
-    return request.headers.get("user-agent")
