@@ -56,8 +56,8 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
     }
     return dg.Definitions(
         assets=[
-            *warehouse_assets.app_tables(),
-            warehouse_assets.raw_tables(),
+            *warehouse_assets.app_tables(manifest),
+            warehouse_assets.raw_tables(manifest),
             dbt,
             *(release_assets.candidate(cadence, manifest, partitions[cadence]) for cadence in Cadence),
             *(release_assets.published(cadence, manifest, partitions[cadence]) for cadence in Cadence),

@@ -93,6 +93,7 @@ def published(
 ) -> dg.AssetsDefinition:
     """The views that cockpits read, repointed together."""
     marts = marts_of(manifest, cadence)
+    texts = {node["name"]: node["description"] for node in manifest["nodes"].values()}
 
     @dg.multi_asset(
         name=f"publish_{cadence}",
@@ -104,6 +105,7 @@ def published(
                 skippable=True,
                 group_name="published",
                 kinds={"postgres"},
+                description=f"驾驶舱所读的已发布数据：{texts[mart]}",
             )
             for mart in marts
         ],

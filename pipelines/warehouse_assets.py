@@ -34,16 +34,28 @@ TAGS = {Cadence.MONTHLY: "monthly", Cadence.HALF_YEARLY: "half_yearly"}
 SELECTIONS = {cadence: f"resource_type:seed +tag:records +tag:{tag}" for cadence, tag in TAGS.items()}
 
 
-def app_tables() -> list[dg.AssetSpec]:
+def _texts_of_logs(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Logged table → its Chinese description, as dbt's source has it."""
+    return {source["name"]: source["description"] for source in manifest["sources"].values()}
+
+
+def app_tables(manifest: Mapping[str, Any]) -> list[dg.AssetSpec]:
     """The operational app's tables, where lineage begins."""
+    texts = _texts_of_logs(manifest)
     return [
-        dg.AssetSpec(["app", log.source_schema, str(log.name)], group_name="app", kinds={"postgres"})
+        dg.AssetSpec(
+            ["app", log.source_schema, str(log.name)],
+            group_name="app",
+            kinds={"postgres"},
+            description=f"业务库：{texts[str(log.name)]}",
+        )
         for log in log_tables()
     ]
 
 
-def raw_tables() -> dg.AssetsDefinition:
+def raw_tables(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     """`raw.<table>`, all in one extraction: one cut-off holds for all of them."""
+    texts = _texts_of_logs(manifest)
 
     @dg.multi_asset(
         name="extract_changelog",
@@ -53,6 +65,7 @@ def raw_tables() -> dg.AssetsDefinition:
                 deps=[["app", log.source_schema, str(log.name)]],
                 group_name="raw",
                 kinds={"postgres"},
+                description=f"抽取的变更日志，只增不改：{texts[str(log.name)]}",
             )
             for log in log_tables()
         ],

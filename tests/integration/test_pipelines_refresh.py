@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -222,6 +223,8 @@ def test_the_run_is_visible_in_dagster_from_the_apps_tables_to_the_cockpits(line
     for path in ("app/elders/elder", "raw/elder", "staging/stg_elder", "records/int_elder", "marts/mart_elder_month",
                  "release/monthly_candidate", "published/mart_elder_month"):  # fmt: skip
         assert dg.AssetKey(path.split("/")) in upstream, path
+    described = {key for key in upstream if re.search("[\u4e00-\u9fff]", graph.get(key).description or "")}
+    assert upstream - described == set(), "what its readers see is told in Chinese"
     with instance_of(line) as instance:
         [run] = instance.get_runs(filters=dg.RunsFilter(job_name="monthly_refresh"))
         assert run.status is DagsterRunStatus.SUCCESS
