@@ -93,15 +93,18 @@ def begin_again(settings: Settings) -> int:
     return left.rowcount
 
 
-def claim(settings: Settings) -> Task | None:
-    """The next task, now running; None if there is none."""
-    with connect(Login.INBOX, settings) as connection:
-        row = connection.execute(
-            "update periods.task set state = 'running', attempts = attempts + 1, started_at = clock_timestamp(),"
-            " step = '', fraction = 0, message = '' where id = (select id from periods.task where state = 'waiting'"
-            " order by id limit 1 for update skip locked)"
-            " returning id, kind, period, lane, release_id, reason, username"
-        ).fetchone()
+def claim(connection: psycopg.Connection) -> Task | None:
+    """The next task, now running; None if there is none.
+
+    Args:
+        connection: as login inbox.
+    """
+    row = connection.execute(
+        "update periods.task set state = 'running', attempts = attempts + 1, started_at = clock_timestamp(),"
+        " step = '', fraction = 0, message = '' where id = (select id from periods.task where state = 'waiting'"
+        " order by id limit 1 for update skip locked)"
+        " returning id, kind, period, lane, release_id, reason, username"
+    ).fetchone()
     return Task(*row) if row else None
 
 
@@ -221,8 +224,7 @@ def work(settings: Settings) -> None:
         if left := begin_again(settings):
             logger.warning("%s tasks of a killed worker", left)
         while True:
-            connection.execute("select 1")  # a lost connection has lost the lock: end, and be started again
-            task = claim(settings)
+            task = claim(connection)  # a lost connection has lost the lock: this ends, and is started again
             if task is None:
                 time.sleep(_LOOK_SECONDS)
                 continue

@@ -56,7 +56,7 @@ def test_everything_arrives(installation: Settings, gate: GateResult) -> None:
     totals = gate.totals
     assert stored[1:] == (
         901, PERIOD, "official", "candidate", release.as_of, None, False, False, totals.completeness_numerator,
-        totals.completeness_denominator, totals.error_record_count, totals.record_count, "901",
+        totals.completeness_denominator, totals.error_record_count, totals.record_count, "901", False,
     )  # fmt: skip
     assert len(_rows(installation, "theme_result", 901, "id")) == len(gate.theme_results)
     rules = {row[2]: row for row in _rows(installation, "rule_result", 901, "id")}

@@ -372,6 +372,11 @@ def ask(settings: Settings, **values: Any) -> int:
     return task
 
 
+def claim(settings: Settings) -> worker.Task | None:
+    with connect(Login.INBOX, settings) as connection:
+        return worker.claim(connection)
+
+
 def task_of(settings: Settings, key: int) -> dict[str, Any]:
     with admin_connect(settings, "app", row_factory=dict_row) as app:
         row = app.execute("select * from periods.task where id = %s", [key]).fetchone()
@@ -383,7 +388,7 @@ def test_what_people_ask_in_the_app_is_done(line: Settings) -> None:
     shown = current(line)["release_id"]
     first = ask(line, kind="refresh", period="2026-11", lane="provisional")
     second = ask(line, kind="roll_back", period=PERIOD, release_id=shown, reason="核对")
-    assert [worker.claim(line), worker.claim(line), worker.claim(line)] == [
+    assert [claim(line), claim(line), claim(line)] == [
         worker.Task(first, "refresh", "2026-11", "provisional", None, "", "asker"),
         worker.Task(second, "roll_back", PERIOD, None, shown, "核对", "asker"),
         None,
@@ -412,7 +417,7 @@ def test_a_task_that_cannot_be_done_says_so_and_changes_nothing(line: Settings) 
     before = published(line)
     for values in ({"kind": "refresh", "lane": "official"}, {"kind": "publish", "release_id": 1}):
         key = ask(line, period="2020-01", **values)
-        assert worker.claim(line) is not None
+        assert claim(line) is not None
         worker.do(line, key)
         task = task_of(line, key)
         assert task["state"] == "failed" and "已发布的数据不变" in task["message"] and f"任务 {key}" in task["message"]
@@ -422,12 +427,12 @@ def test_a_task_that_cannot_be_done_says_so_and_changes_nothing(line: Settings) 
 def test_a_killed_task_begins_again_but_not_for_ever(line: Settings) -> None:
     key = ask(line, kind="refresh", period="2026-12", lane="provisional")
     for attempt in range(1, worker.MOST_ATTEMPTS + 1):
-        claimed = worker.claim(line)
+        claimed = claim(line)
         assert claimed is not None and claimed.id == key
         assert task_of(line, key)["attempts"] == attempt
         assert worker.begin_again(line) == 1
     task = task_of(line, key)
-    assert (task["state"], worker.claim(line)) == ("failed", None)
+    assert (task["state"], claim(line)) == ("failed", None)
     assert "已发布的数据不变" in task["message"]
 
 
