@@ -26,6 +26,7 @@ def deliver(settings: Settings, release: ReleaseInfo, gate: GateResult) -> None:
     with connect(Login.INBOX, settings) as connection:
         _release_result(connection, release, gate)
         _theme_results(connection, release, gate)
+        _rules(connection, gate)
         _rule_results(connection, release, gate)
         _violations(connection, release.release_id, lambda: read_violations(settings, gate.gate_run_id))
 
@@ -82,16 +83,35 @@ def _theme_results(connection: psycopg.Connection, release: ReleaseInfo, gate: G
         )  # fmt: skip
 
 
+def _rules(connection: psycopg.Connection, gate: GateResult) -> None:
+    """The catalogue as this run used it; a rule that could not run stays as it was told last."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into inbox.rule as known (rule_id, theme, dimension, severity, title, definition, recommendation,"
+            " owner, record_table, of_period) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " on conflict (rule_id) do update set theme = excluded.theme, dimension = excluded.dimension,"
+            " severity = excluded.severity, title = excluded.title, definition = excluded.definition,"
+            " recommendation = excluded.recommendation, owner = excluded.owner,"
+            " record_table = excluded.record_table, of_period = excluded.of_period"
+            " where known is distinct from excluded",
+            [
+                (r.rule_id, r.theme, r.dimension, r.severity, r.title, r.definition, r.recommendation, r.owner,
+                 r.record_table, r.of_period)
+                for r in gate.rule_results if r.problem is None
+            ],
+        )  # fmt: skip
+
+
 def _rule_results(connection: psycopg.Connection, release: ReleaseInfo, gate: GateResult) -> None:
     connection.execute("delete from inbox.rule_result where release_id = %s", [release.release_id])
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into inbox.rule_result (release_id, rule_id, theme, dimension, severity, title, recommendation,"
-            " checked_count, violation_count) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " checked_count, violation_count, ran) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (release.release_id, r.rule_id, r.theme, r.dimension, r.severity,
                  f"未能执行：{r.title}" if r.problem else r.title, r.problem or r.recommendation,
-                 r.checked_count, r.violation_count)
+                 r.checked_count, r.violation_count, r.problem is None)
                 for r in gate.rule_results
             ],
         )  # fmt: skip

@@ -37,6 +37,7 @@ class RuleResult:
         severity: the rule's, or critical where it could not run.
         violation_count: records that broke it. A rule that could not run counts every record as failing, at least one.
         problem: why it could not run, in Chinese; else None.
+        of_period: its records belong to one period each, see Subject.
     """
 
     rule_id: str
@@ -51,12 +52,14 @@ class RuleResult:
     checked_count: int
     violation_count: int
     problem: str | None = None
+    of_period: bool = False
 
     @classmethod
     def of(cls, rule: Rule, checked: int, violations: int, problem: str | None = None) -> RuleResult:
         return cls(
             rule.id, rule.theme, rule.dimension, rule.severity if problem is None else Severity.CRITICAL, rule.title,
             rule.definition, rule.recommendation, rule.owner, rule.subject.table, checked, violations, problem,
+            rule.subject.of_period,
         )  # fmt: skip
 
     @property

@@ -102,6 +102,7 @@ class Subject:
         owner: who mends its records, unless a rule names another.
         has_own_division: the table has a column `division_code`.
         counts: its records count in the theme's figures; an outside register's do not.
+        of_period: a record belongs to one period and is judged in it only; else it is judged as long as it stands.
     """
 
     table: str
@@ -112,6 +113,7 @@ class Subject:
     lookups: tuple[Lookup, ...] = ()
     has_own_division: bool = False
     counts: bool = True
+    of_period: bool = False
 
     @property
     def relation(self) -> str:

@@ -3,6 +3,7 @@ that is registered, campaigns, photos. Safe to run again."""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -28,7 +29,7 @@ from operational_app.identity.models import (
 from operational_app.identity.sessions import AS_IDENTITY
 from operational_app.institutions.demo import ensure_demo_duplicates, ensure_demo_photos
 from operational_app.joining import rules
-from operational_app.joining.models import JoinAct, JoinEvent, JoinRequest, RequestKind
+from operational_app.joining.models import Invitation, JoinAct, JoinEvent, JoinRequest, RequestKind
 from operational_app.openid.models import Application, ApplicationRole
 from operational_app.workbench.models import Announcement, AnnouncementKind, Audience
 
@@ -49,6 +50,8 @@ def ensure_demo_records(settings: Settings) -> None:
             _make_group(session)
         if not session.scalar(select(func.count()).select_from(Application)):
             _register_application(session)
+        if not session.scalar(select(func.count()).select_from(Invitation)):
+            _invite(session, at)
         lo, hi = subtree_range(division_tree().root.code)
         whole_city = replace(AS_IDENTITY, division_lo=lo, division_hi=hi)
         set_scope(session, whole_city)
@@ -82,6 +85,28 @@ def _ask_to_join(session: Session, settings: Settings, at: datetime) -> None:
     session.add(
         JoinEvent(request_id=request.id, account_id=account.id, account_name=account.display_name, act=JoinAct.SUBMIT)
     )
+
+
+def _invite(session: Session, at: datetime) -> None:
+    """Invitations of 服务商管理员 in each state; nobody knows their secrets."""
+    manager = session.scalars(select(Account).where(Account.username == "provider.manager")).one_or_none()
+    staff = session.scalars(select(Account).where(Account.username == "provider.staff")).one_or_none()
+    if manager is None or manager.organization_id is None or staff is None:
+        return
+    for position, age, days, state in (
+        ("养老护理员", 40, 7, {}),
+        ("护理主管", 20, 7, {"used_at": at - timedelta(days=19), "used_by": staff.id}),
+        ("调度员", 6, 14, {"revoked_at": at - timedelta(days=5)}),
+        ("助浴服务员", 1, 14, {}),
+    ):
+        made = at - timedelta(days=age)
+        session.add(
+            Invitation(
+                organization_id=manager.organization_id, token_sha256=secrets.token_bytes(32),
+                code_sha256=secrets.token_bytes(32), position=position, invited_by=manager.id, created_at=made,
+                expires_at=made + timedelta(days=days), **state,
+            )
+        )  # fmt: skip
 
 
 def _announce(session: Session, at: datetime) -> None:

@@ -29,6 +29,9 @@ from operational_app.collection import pages as collection_pages
 from operational_app.elders import pages as elder_pages
 from operational_app.elders.views import ElderView
 from operational_app.facilities import views as facilities
+from operational_app.fix_tasks import pages as fix_pages
+from operational_app.fix_tasks.verification import keep_taking_up
+from operational_app.fix_tasks.views import FixTaskView
 from operational_app.home_service import views as home_service
 from operational_app.identity import admin_pages, own_pages
 from operational_app.identity import pages as identity_pages
@@ -83,6 +86,7 @@ ROUTERS = (
     home_service.router,
     inbox_pages.router,
     period_pages.router,
+    fix_pages.router,
     audit_pages.router,
 )
 LISTS = (
@@ -92,6 +96,7 @@ LISTS = (
     organizations.ProviderView,
     home_service.OrderView,
     CodesView,
+    FixTaskView,
     JoinView,
     announcements.AnnouncementView,
     identity_views.AccountView,
@@ -123,11 +128,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        reminding = asyncio.create_task(keep_reminding(found.database))
+        background = [
+            asyncio.create_task(keep_reminding(found.database)),
+            asyncio.create_task(keep_taking_up(found.database)),
+        ]
         yield
-        reminding.cancel()
-        with suppress(asyncio.CancelledError):
-            await reminding
+        for task in background:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         found.database.close()
 
     app = FastAPI(

@@ -9,6 +9,7 @@ from operational_app.devices import models as devices
 from operational_app.elders import models as elders
 from operational_app.facilities import models as facilities
 from operational_app.family_beds import models as family_beds
+from operational_app.fix_tasks import models as fix_tasks
 from operational_app.health import models as health
 from operational_app.home_service import models as home_service
 from operational_app.identity import models as identity
@@ -23,7 +24,7 @@ from operational_app.workbench import models as workbench
 from operational_app.workforce import models as workforce
 
 __all__ = [
-    "api", "assessments", "audit", "codes", "collection", "devices", "elders", "facilities", "family_beds", "health",
-    "home_service", "identity", "inbox", "institutions", "joining", "openid", "organizations", "periods", "reference",
-    "workbench", "workforce",
+    "api", "assessments", "audit", "codes", "collection", "devices", "elders", "facilities", "family_beds",
+    "fix_tasks", "health", "home_service", "identity", "inbox", "institutions", "joining", "openid", "organizations",
+    "periods", "reference", "workbench", "workforce",
 ]  # fmt: skip

@@ -61,6 +61,21 @@ class CadenceSettings(_Strict):
     due_days: Annotated[int, Field(ge=1, le=180)]
 
 
+class FixSettings(_Strict):
+    """How long violations of one severity may take: days until due, days overdue until the next level is told."""
+
+    due_days: Annotated[int, Field(ge=1, le=180)]
+    escalate_days: Annotated[int, Field(ge=0, le=180)]
+
+
+class FixTaskSettings(_Strict):
+    """`FixSettings` of each severity."""
+
+    critical: FixSettings
+    error: FixSettings
+    warning: FixSettings
+
+
 class Retention(_Strict):
     """How many published releases stay restorable beside the current one, and how long Dagster's events are kept."""
 
@@ -86,6 +101,7 @@ class Orchestration(_Strict):
 
     reviewers: Annotated[list[str], Field(min_length=1)]
     cadences: dict[Cadence, CadenceSettings]
+    fix_tasks: FixTaskSettings
     retention: Retention
     environments: dict[str, Environment]
 
@@ -195,7 +211,8 @@ def _as_huiyang_error(path: Path, error: ValidationError, lines: Mapping[Locatio
 def _known_keys(location: Location) -> list[str]:
     model: type[BaseModel] = Orchestration
     children: dict[str, type[BaseModel]] = {
-        "cadences": CadenceSettings, "retention": Retention, "environments": Environment, "schedules": Schedule,
+        "cadences": CadenceSettings, "fix_tasks": FixTaskSettings, "retention": Retention, "environments": Environment,
+        "schedules": Schedule, **dict.fromkeys(FixTaskSettings.model_fields, FixSettings),
     }  # fmt: skip
     for part in location:
         model = children.get(str(part), model)

@@ -66,7 +66,7 @@ def step_label(what: str) -> str:
 
 
 def tell_plans(settings: Settings) -> None:
-    """Tells the app the rhythm of each cadence and who may sign."""
+    """Tells the app the rhythm of each cadence, who may sign, and how long fix tasks may take."""
     orchestration = load_orchestration()
     with connect(Login.INBOX, settings) as connection:
         for cadence in Cadence:
@@ -77,6 +77,13 @@ def tell_plans(settings: Settings) -> None:
                 " correction_days = excluded.correction_days, due_days = excluded.due_days,"
                 " reviewers = excluded.reviewers",
                 [cadence, rules.first_period, rules.correction_days, rules.due_days, list(orchestration.reviewers)],
+            )
+        for severity, plan in orchestration.fix_tasks:
+            connection.execute(
+                "insert into inbox.fix_plan (severity, due_days, escalate_days) values (%s, %s, %s)"
+                " on conflict (severity) do update set due_days = excluded.due_days,"
+                " escalate_days = excluded.escalate_days",
+                [severity, plan.due_days, plan.escalate_days],
             )
 
 

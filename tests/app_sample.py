@@ -42,8 +42,10 @@ def unique(prefix: str = "") -> str:
 
 
 def id_number(birth: date = date(1945, 3, 12), serial: int | None = None) -> str:
-    """A valid resident ID number of 赤坎区."""
-    body = f"440802{birth:%Y%m%d}{(next(_numbers) if serial is None else serial) % 1000:03d}"
+    """A valid resident ID number; of 赤坎区 where the serial is below a thousand."""
+    number = next(_numbers) if serial is None else serial
+    county = 440802 + number // 1000 % 90  # a session makes more than a thousand people; any prefix will do
+    body = f"{county}{birth:%Y%m%d}{number % 1000:03d}"
     return body + id_number_check_character(body)
 
 

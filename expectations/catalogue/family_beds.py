@@ -100,6 +100,7 @@ ALARM = Subject(
     theme=Theme.FAMILY_BED,
     name="报警",
     owner=Owner.BED_PROVIDER,
+    of_period=True,
     has_own_division=True,
     lookups=(
         DIVISION,

@@ -38,6 +38,7 @@ VITAL_SIGN = Subject(
     theme=Theme.HEALTH,
     name="体征测量",
     owner=Owner.BED_PROVIDER,
+    of_period=True,
     has_own_division=True,
     lookups=(
         DIVISION,

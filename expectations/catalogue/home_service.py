@@ -44,6 +44,7 @@ SERVICE_ORDER = Subject(
     theme=Theme.HOME_SERVICE,
     name="工单",
     owner=Owner.PROVIDER,
+    of_period=True,
     has_own_division=True,
     lookups=(
         DIVISION,
@@ -114,6 +115,7 @@ PHOTO = Subject(
     theme=Theme.HOME_SERVICE,
     name="服务照片",
     owner=Owner.PROVIDER,
+    of_period=True,
     lookups=(parent("service_order", "order_id", "visit", ("started_at", "finished_at")),),
 )
 
@@ -123,6 +125,7 @@ EVALUATION = Subject(
     theme=Theme.HOME_SERVICE,
     name="服务评价",
     owner=Owner.PROVIDER,
+    of_period=True,
     lookups=(
         parent("service_order", "order_id", "visit", ("finished_at", "status")),
         repeated("evaluation", ("order_id",), "order_repeated"),

@@ -29,10 +29,12 @@ OBJECTS = {
     "workforce.certificate": "人员证书",
     "joining.join_request": "加入、入驻申请",
     "joining.join_document": "申请材料",
+    "joining.invitation": "邀请",
     "workbench.announcement": "公告",
     "inbox.release_result": "数据质量结果",
     "periods.task": "期次任务",
     "periods.review": "期次送审",
+    "fix_tasks.fix_task": "数据补录任务",
 }
 _NAMES = {
     "path": "页面地址",

@@ -110,7 +110,7 @@ def _run(office: Work, filler: Work, checker: Work, plan: _Plan) -> None:
     )  # fmt: skip
     if not service.asked(session, form.division_code, plan.due_on).institutions:
         return
-    campaign = service.open_campaign(office, form)
+    campaign = service.open_campaign(office, form, is_told=not plan.is_closed)
     filings = session.scalars(select(Filing).where(Filing.campaign_id == campaign.id).order_by(Filing.id)).all()
     random = Random(f"{plan.kind}-{plan.period}")
     # Every state takes its share of institutions and of facilities alike.

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from huiyang.divisions import division_tree
 from operational_app.collection import rules
 from operational_app.collection.models import Campaign, CampaignState, Filing, FilingState
-from operational_app.core.row_security import set_scope, whole_city
+from operational_app.core.row_security import whole_city, wider
 from operational_app.identity.access import Resource
 from operational_app.identity.administration import Work
 from operational_app.identity.models import Account
@@ -49,9 +49,9 @@ def fillers(session: Session, *which: ColumnElement[bool]) -> set[int]:
 
 
 def _tell(work: Work, told: Collection[ColumnElement[bool]], title: str, address: str, key: str) -> None:
-    set_scope(work.session, whole_city(work.actor.scope, all_accounts=True))
-    people = fillers(work.session, *told) - {work.actor.account_id}
-    set_scope(work.session, work.actor.scope)
+    scope = work.actor.scope
+    with wider(work.session, scope, whole_city(scope, all_accounts=True)):
+        people = fillers(work.session, *told) - {work.actor.account_id}
     notify(work.session, people, NotificationKind.COLLECTION, title, address, key)
 
 

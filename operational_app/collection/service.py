@@ -137,8 +137,11 @@ def may_open_in(work: Work, division_code: str) -> bool:
     return prefix is not None and scope.division_lo <= division_code[:prefix] < scope.division_hi
 
 
-def open_campaign(work: Work, form: NewCampaign) -> Campaign:
+def open_campaign(work: Work, form: NewCampaign, *, is_told: bool = True) -> Campaign:
     """Asks every subject that is due and not asked yet for this kind and period.
+
+    Args:
+        is_told: its people get a notification; not of a campaign that is entered when it is over.
 
     Raises:
         Refused: a field is wrong, the division is not the user's, or there is nobody (left) to ask.
@@ -178,7 +181,8 @@ def open_campaign(work: Work, form: NewCampaign) -> Campaign:
         raise Refused("没有需要采集的对象，或者这些对象在这一期已由其他采集任务覆盖。")
     _campaign_event(work, campaign, CampaignAct.OPEN, campaign.instruction)
     work.note(Act.COLLECTION_CAMPAIGN, ("collection.campaign", campaign.id), kind="open", filings=count)
-    notices.tell_opened(work, campaign)
+    if is_told:
+        notices.tell_opened(work, campaign)
     return campaign
 
 

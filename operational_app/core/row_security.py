@@ -11,6 +11,8 @@ A scope has two sides, either may be empty:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,6 +109,23 @@ def set_scope(session: Session | Connection, scope: ScopeSetting) -> None:
         text("select " + ", ".join(f"set_config('huiyang.{name}', :{name}, true)" for name in values)),
         {name: "" if value is None else str(value) for name, value in values.items()},
     )
+
+
+@contextmanager
+def wider(session: Session, scope: ScopeSetting, wide: ScopeSetting) -> Iterator[None]:
+    """Widens the transaction's scope for a step that a rule has allowed, such as an account that belongs nowhere yet,
+    or an organization looked up by its public code.
+
+    Args:
+        scope: what the transaction goes back to.
+    """
+    set_scope(session, wide)
+    try:
+        yield
+        session.flush()
+    finally:
+        if session.is_active:
+            set_scope(session, scope)
 
 
 #: Logins beside the app that see every row, and what they may do.

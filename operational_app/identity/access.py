@@ -35,6 +35,8 @@ class Resource(StrEnum):
     ORDERS = "orders"
     QUALITY = "quality"
     QUALITY_REPORTS = "quality_reports"
+    FIX_TASKS = "fix_tasks"  # see what is to be mended, and say that it is
+    FIX_WAIVERS = "fix_waivers"  # decide whether a record may go on breaking its rule
     PERIODS = "periods"  # see how far each period is
     PERIOD_REFRESH = "period_refresh"  # refresh periods and hand releases in
     PERIOD_REVIEW = "period_review"  # sign releases, return them, go back to earlier ones
@@ -122,6 +124,10 @@ BUILTIN_RESOURCES = (
     _page(Resource.CODES, "编码管理", "机构码、床位码、长者码的赋码、补发、吊销与打印", "/codes/list", "fa-qrcode"),
     _page(Resource.COLLECTION, "数据采集", "半年基础数据、月度运营数据的填报与审核", "/collection", "fa-list-ol"),
     _page(Resource.PERIODS, "期次管理", "每期数据的刷新、比较、送审、签发与回退", "/periods", "fa-calendar-check"),
+    _page(
+        Resource.FIX_TASKS, "数据补录", "违反质量规则的记录，由谁在何时之前补齐", "/fix-tasks/list?state=open",
+        "fa-pen-to-square",
+    ),
     _page(Resource.QUALITY, "数据质量", "数据刷新的完整率、错误率与整改清单", "/quality", "fa-clipboard-check"),
     _application(
         Resource.COCKPITS, "总览驾驶舱", "全市养老数据总览，在地图上看各县（市、区）", OVERVIEW_COCKPIT, "fa-chart-line"
@@ -149,6 +155,7 @@ BUILTIN_RESOURCES = (
     _action(Resource.COLLECTION_CAMPAIGNS, "发起采集任务", "发起、延期和结束，只限本部门管辖的市、县（市、区）"),
     _action(Resource.PERIOD_REFRESH, "刷新数据和送审", "发起刷新、撤回任务、把正式版送审"),
     _action(Resource.PERIOD_REVIEW, "签发数据版本", "签发、退回和回退；不能审核自己发起的版本"),
+    _action(Resource.FIX_WAIVERS, "审批豁免", "数据补录任务的豁免；不能审批自己提出的"),
     _action(Resource.QUALITY_REPORTS, "下载质量报告", "HTML、PDF 与 Excel"),
     _action(Resource.CODE_CHANGES, "赋码、补发、吊销编码", "补发后原编码立即失效"),
     _action(Resource.ACCOUNT_CHANGES, "新增、停用账号和重置密码", "不能改动权限比自己大的账号"),
@@ -221,6 +228,7 @@ BUILTIN_ROLES = (
                 Resource.QUALITY,
                 Resource.QUALITY_REPORTS,
                 Resource.PERIODS,
+                Resource.FIX_TASKS,
                 Resource.PERIOD_REFRESH,
                 *_ARCHIVES,
                 *_PERSON,
@@ -238,6 +246,8 @@ BUILTIN_ROLES = (
                 Resource.QUALITY,
                 Resource.QUALITY_REPORTS,
                 Resource.PERIODS,
+                Resource.FIX_TASKS,
+                Resource.FIX_WAIVERS,
                 Resource.PERIOD_REVIEW,
                 Resource.COLLECTION,
                 Resource.COLLECTION_CHECKING,
@@ -254,6 +264,7 @@ BUILTIN_ROLES = (
                 Resource.ELDER_NUMBERS,
                 Resource.FACILITIES,
                 Resource.PROVIDERS,
+                Resource.FIX_TASKS,
                 Resource.ORDERS,
                 *_CODES,
                 *_COLLECTION,
@@ -268,6 +279,8 @@ BUILTIN_ROLES = (
                 Resource.QUALITY,
                 Resource.QUALITY_REPORTS,
                 Resource.PERIODS,
+                Resource.FIX_TASKS,
+                Resource.FIX_WAIVERS,
                 Resource.ANNOUNCEMENTS,
                 *_ARCHIVES,
                 *_PERSON,
@@ -281,7 +294,7 @@ BUILTIN_ROLES = (
     BuiltinRole(RoleCode.PROVIDER_STAFF, frozenset(_PROVIDER), for_organizations=True),
     BuiltinRole(
         RoleCode.PROVIDER_MANAGER,
-        frozenset({*_PROVIDER, *_PEOPLE, *_COLLECTION, Resource.OWN_ORGANIZATION}),
+        frozenset({*_PROVIDER, *_PEOPLE, *_COLLECTION, Resource.FIX_TASKS, Resource.OWN_ORGANIZATION}),
         for_organizations=True,
     ),
     BuiltinRole(
@@ -291,6 +304,7 @@ BUILTIN_ROLES = (
                 Resource.ELDERS,
                 Resource.INSTITUTIONS,
                 Resource.INSTITUTION_CHANGES,
+                Resource.FIX_TASKS,
                 Resource.CODES,
                 *_PERSON,
                 *_PEOPLE,

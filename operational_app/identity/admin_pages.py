@@ -40,6 +40,7 @@ REFUSED = 422
 _DONE = {
     "saved": "已保存。", "shut": "已停用，对方的登录已全部退出。", "open": "已启用。", "granted": "已授予，立即生效。",
     "revoked": "已收回，立即生效。", "added": "已加入。", "removed": "已移出。", "ended": "已强制退出。",
+    "revoked_invitation": "已撤销，该邀请不能再使用。", "joined": "您已加入单位。",
     "bound": "已绑定，下次登录起需要输入动态验证码。", "unbound": "已解除绑定。",
     "submitted": "已提交，请等待办理。", "withdrawn": "已撤回。", "approved": "已通过。", "returned": "已退回补正。",
     "rejected": "已办结：不予通过。",
@@ -152,6 +153,7 @@ def _account_page(request: Request, account: Account, error: str = "") -> Respon
         roles=lines, may_grant=who.may(Resource.ROLE_GRANTS) and who.account_id != account.id,
         grantable=office.grantable_roles(work, account) if who.may(Resource.ROLE_GRANTS) else [],
         may_change=who.may(Resource.ACCOUNT_CHANGES) and why_not is None,
+        is_last_manager=office.is_last_manager(work.session, account),
         why_not=why_not if who.may(Resource.ACCOUNT_CHANGES) else None,
         departments=_beside(work, department) if department else [], attempts=attempts,
         error=error, notice=notice_of(request),

@@ -20,7 +20,9 @@ from sqlalchemy.orm import Session
 
 from huiyang.divisions import division_tree
 from operational_app.audit.service import Act, record
+from operational_app.core.row_security import whole_city, wider
 from operational_app.identity import rules
+from operational_app.identity.access import Resource
 from operational_app.identity.models import (
     Account,
     AccountRole,
@@ -38,9 +40,10 @@ from operational_app.identity.models import (
 )
 from operational_app.identity.passwords import hash_password, verify_password
 from operational_app.identity.sessions import Actor, end_sessions, roles_of
+from operational_app.organizations.models import Organization
 from operational_app.reference.models import DivisionLevel
 from operational_app.workbench.models import NotificationKind
-from operational_app.workbench.notifications import notify
+from operational_app.workbench.notifications import holders_in_organization, nearest_holders, notify
 
 _ALPHABET = "".join(set(string.ascii_letters + string.digits) - set("O0Il1"))
 _LONGEST_NAME = 50
@@ -210,8 +213,13 @@ def change_account(
 
 
 def set_active(work: Work, account: Account, is_active: bool) -> None:
-    """Shuts an account, its sessions ending at once, or opens it again, unlocked."""
+    """Shuts an account, its sessions ending at once, or opens it again, unlocked.
+
+    The last manager of a market entity is shut too, for an account may have fallen into wrong hands; the department in
+    charge is told.
+    """
     _may_change(work, account)
+    is_manager = _is_manager(work.session, account)
     values = {"is_active": is_active, "row_version": Account.row_version + 1}
     if is_active:
         values |= {"failed_sign_ins": 0, "locked_until": None}
@@ -219,6 +227,39 @@ def set_active(work: Work, account: Account, is_active: bool) -> None:
     if not is_active:
         end_sessions(work.session, account.id, work.at)
     work.note(Act.ACCOUNT_CHANGE, ("identity.account", account.id), is_active=is_active)
+    if not is_active and is_manager:
+        _tell_if_unmanaged(work, account)
+
+
+def _is_manager(session: Session, account: Account) -> bool:
+    """Whether an account lets people into the market entity that it is of."""
+    if account.organization_id is None:
+        return False
+    return account.id in holders_in_organization(session, account.organization_id, Resource.JOIN_APPROVALS)
+
+
+def is_last_manager(session: Session, account: Account) -> bool:
+    """Whether nobody would let people into a market entity if this account did not."""
+    if account.organization_id is None:
+        return False
+    return holders_in_organization(session, account.organization_id, Resource.JOIN_APPROVALS) == [account.id]
+
+
+def _tell_if_unmanaged(work: Work, account: Account) -> None:
+    """Tells the department in charge of a market entity that nobody manages it any more; it appoints somebody new."""
+    assert account.organization_id is not None
+    work.session.flush()
+    scope = work.actor.scope
+    with wider(work.session, scope, whole_city(scope, all_accounts=True)):
+        # Two managers who shut each other at once are looked at one after the other.
+        organization = work.session.get_one(Organization, account.organization_id, with_for_update=True)
+        if not holders_in_organization(work.session, organization.id, Resource.JOIN_APPROVALS):
+            told = nearest_holders(
+                work.session, Resource.JOIN_APPROVALS, organization.division_code, None, from_county=True
+            )  # fmt: skip
+            title = f"“{organization.name}”已没有管理员，请指定新的管理员"
+            notify(work.session, told, NotificationKind.ROLE, title, f"/providers/{organization.id}")
+            work.note(Act.ORGANIZATION_CHANGE, ("organizations.organization", organization.id), step="no_manager")
 
 
 def reset_password(work: Work, account: Account) -> str:
@@ -377,6 +418,7 @@ def revoke_role(work: Work, account: Account, role: Role) -> None:
     """Takes a role back; acts on the person's next request, everywhere."""
     if problem := rules.why_not_revoke(work.holder, role_facts(work.session, role), holder_of(work.session, account)):
         raise Refused(problem)
+    is_manager = _is_manager(work.session, account)
     taken = work.session.execute(
         update(AccountRole)
         .where(AccountRole.account_id == account.id, AccountRole.role_id == role.id, AccountRole.revoked_at.is_(None))
@@ -387,6 +429,8 @@ def revoke_role(work: Work, account: Account, role: Role) -> None:
         raise Refused(f"对方已没有角色“{role.name}”。")
     work.note(Act.ROLE_REVOKE, ("identity.account", account.id), role=role.code)
     notify(work.session, [account.id], NotificationKind.ROLE, f"您的角色“{role.name}”已被收回", "/me")
+    if is_manager:
+        _tell_if_unmanaged(work, account)
 
 
 # What roles may open
@@ -509,6 +553,8 @@ def add_member(work: Work, group: UserGroup, username: str) -> Account:
 
 def remove_member(work: Work, group: UserGroup, account_id: int) -> None:
     """Takes a person out of a group."""
+    account = work.session.get(Account, account_id)
+    is_manager = account is not None and _is_manager(work.session, account)
     left = work.session.execute(
         update(UserGroupMember)
         .where(
@@ -523,6 +569,8 @@ def remove_member(work: Work, group: UserGroup, account_id: int) -> None:
         raise Refused("对方已不在本组。")
     work.note(Act.GROUP_CHANGE, ("identity.user_group", group.id), member_removed=account_id)
     notify(work.session, [account_id], NotificationKind.ROLE, f"您被移出用户组“{group.name}”", "/me")
+    if account is not None and is_manager:
+        _tell_if_unmanaged(work, account)
 
 
 # Departments

@@ -89,8 +89,8 @@ def sign_in(
 
 
 @router.get(REGISTER_PATH)
-def register_page(request: Request) -> Response:
-    return page(request, "identity/register.html", title="注册账号", given={}, error="")
+def register_page(request: Request, next: str = "/join") -> Response:
+    return page(request, "identity/register.html", title="注册账号", given={}, error="", next=safe_target(next))
 
 
 @router.post(REGISTER_PATH)
@@ -100,7 +100,9 @@ def register(
     display_name: Annotated[str, Form()] = "",
     new: Annotated[str, Form()] = "",
     again: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "/join",
 ) -> Response:
+    target = safe_target(next)
     try:
         with services(request).database.transaction(sessions.AS_IDENTITY) as work:
             administration.register(
@@ -109,10 +111,12 @@ def register(
             )  # fmt: skip
     except administration.Refused as problem:
         given = {"username": username[:64], "display_name": display_name[:100]}
-        return page(request, "identity/register.html", 422, title="注册账号", given=given, error=str(problem))
-    notice = "注册成功，请登录后申请加入部门或单位。"
+        return page(
+            request, "identity/register.html", 422, title="注册账号", given=given, error=str(problem), next=target
+        )
+    notice = "注册成功，请登录后申请加入部门或单位，或者接受邀请。"
     return page(
-        request, "identity/sign_in.html", title="登录", next="/join", notice=notice, error="", username=username.strip()
+        request, "identity/sign_in.html", title="登录", next=target, notice=notice, error="", username=username.strip()
     )
 
 

@@ -54,6 +54,29 @@ class ThemeResult(Identified, Base):
     record_present_count: Mapped[int | None]
 
 
+class RuleOfQuality(Base):
+    """A rule of the catalogue as the newest gate run used it.
+
+    Attributes:
+        owner: who mends a violation, in Chinese; see expectations.rule.Owner.
+        of_period: its records belong to one period each and are judged only there.
+    """
+
+    __tablename__ = "rule"
+    __table_args__ = ({"schema": "inbox"},)
+
+    rule_id: Mapped[str] = mapped_column(primary_key=True)
+    theme: Mapped[str]
+    dimension: Mapped[str]
+    severity: Mapped[str]  # critical, error, warning
+    title: Mapped[str]
+    definition: Mapped[str]
+    recommendation: Mapped[str]
+    owner: Mapped[str]
+    record_table: Mapped[str]
+    of_period: Mapped[bool]
+
+
 class RuleResult(Identified, Base):
     """One rule's outcome in a release."""
 
@@ -69,6 +92,7 @@ class RuleResult(Identified, Base):
     recommendation: Mapped[str]
     checked_count: Mapped[int]
     violation_count: Mapped[int]
+    ran: Mapped[bool] = mapped_column(server_default="true")
 
 
 class Violation(Identified, Base):
@@ -121,3 +145,19 @@ class CadencePlan(Base):
     correction_days: Mapped[int]
     due_days: Mapped[int]
     reviewers: Mapped[list[str]] = mapped_column(ARRAY(Text))  # user names that may sign
+
+
+class FixPlan(Base):
+    """How long a violation may take to be mended, by severity, as orchestration.yaml states it.
+
+    Attributes:
+        due_days: from the day on which the owner is told.
+        escalate_days: from the day on which it was due until the next level is told.
+    """
+
+    __tablename__ = "fix_plan"
+    __table_args__ = ({"schema": "inbox"},)
+
+    severity: Mapped[str] = mapped_column(primary_key=True)  # critical, error, warning
+    due_days: Mapped[int]
+    escalate_days: Mapped[int]

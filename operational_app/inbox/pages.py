@@ -9,6 +9,7 @@ from starlette.responses import FileResponse, HTMLResponse
 
 from huiyang.divisions import DivisionLevel, division_tree
 from operational_app.audit.service import Act, record
+from operational_app.fix_tasks.queries import verification
 from operational_app.identity.access import Resource
 from operational_app.inbox import queries
 from operational_app.inbox.models import ReleaseResult, RuleResult
@@ -55,6 +56,8 @@ def _release_page(request: Request, result: ReleaseResult) -> HTMLResponse:
         sees_whole_city=queries.sees_whole_city(who.scope),
         striking=sum(queries.striking_changes(work, result.release_id, who.scope).values()),
         units=queries.compared_units(who.scope),
+        fixes=verification(work, result.release_id) if queries.sees_whole_city(who.scope) else None,
+        sees_fixes=who.may(Resource.FIX_TASKS),
     )
 
 
@@ -104,7 +107,7 @@ def rule_page(request: Request, release_id: int, rule_id: str, county: str = "",
     found = work.scalars(statement.offset((number - 1) * _PAGE_SIZE).limit(_PAGE_SIZE)).all()
     rows = []
     for violation in found:
-        place = queries.record_address(violation)
+        place = queries.record_address(violation.record_table, violation.record_id)
         address = place[0] if place and (place[1] is None or who.may(place[1])) else None
         rows.append((violation, queries.record_name(violation.record_table), address))
     return page(

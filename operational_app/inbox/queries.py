@@ -25,7 +25,7 @@ STATES = {
 }
 SEVERITIES = {"critical": ("严重", "red"), "error": ("错误", "orange"), "warning": ("提示", "secondary")}
 #: In the order shown; a theme that is not here comes last.
-_THEMES = ["老人", "养老机构", "社区设施", "家庭养老床位", "上门服务", "健康", "人员"]
+THEMES = ["老人", "养老机构", "社区设施", "家庭养老床位", "上门服务", "健康", "人员"]
 #: How a figure continues its past: label and colour.
 CONTINUITY = {
     "vanished": ("本期归零", "red"),
@@ -112,7 +112,7 @@ def theme_rows(session: Session, release_id: int, scope: ScopeSetting) -> dict[s
                     result.record_due_count, result.record_present_count,
                 )
             )  # fmt: skip
-    ordered = sorted(themes, key=lambda theme: (_THEMES.index(theme) if theme in _THEMES else len(_THEMES), theme))
+    ordered = sorted(themes, key=lambda theme: (THEMES.index(theme) if theme in THEMES else len(THEMES), theme))
     return {
         theme: [_sum(theme, themes[theme]), *themes[theme]] if len(themes[theme]) > 1 else themes[theme]
         for theme in ordered
@@ -219,10 +219,10 @@ def record_name(table: str) -> str:
     return RECORDS[name][0] if name in RECORDS else _OTHER_RECORDS.get(name, name)
 
 
-def record_address(violation: Violation) -> tuple[str, Resource | None] | None:
+def record_address(table: str, key: int) -> tuple[str, Resource | None] | None:
     """(address of the record's page, right that it needs); None for a record without a page."""
-    found = RECORDS.get(violation.record_table.rpartition(".")[2])
-    return (found[1].format(id=violation.record_id), found[2]) if found else None
+    found = RECORDS.get(table.rpartition(".")[2])
+    return (found[1].format(id=key), found[2]) if found else None
 
 
 def report_files(result: ReleaseResult, report_dir: Path) -> list[Path]:

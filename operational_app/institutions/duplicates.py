@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from huiyang.divisions import county_of, subtree_range
 from huiyang.field_crypto import FieldCrypto, row_context
 from operational_app.audit.service import Act
-from operational_app.core.row_security import set_scope, whole_city
+from operational_app.core.row_security import whole_city, wider
 from operational_app.identity.administration import Refused, Work
 from operational_app.institutions.duplicate_rules import Candidate, Doubt, Likeness, doubt_of, doubts_among
 from operational_app.institutions.models import DuplicateReview, Institution, OperatingStatus
@@ -62,14 +62,14 @@ def doubts_about(work: Work, crypto: FieldCrypto, it: Candidate) -> list[Doubt]:
     if it.county_code is None:
         return []
     lo, hi = subtree_range(it.county_code)
-    set_scope(work.session, whole_city(work.actor.scope))
-    others = candidates(
-        work.session, crypto, Organization.id != it.key, Organization.division_code >= lo,
-        Organization.division_code < hi,
-    )  # fmt: skip
-    about = or_(DuplicateReview.organization_id == it.key, DuplicateReview.other_id == it.key)
-    known = _known(work.session, about)
-    set_scope(work.session, work.actor.scope)
+    scope = work.actor.scope
+    with wider(work.session, scope, whole_city(scope)):
+        others = candidates(
+            work.session, crypto, Organization.id != it.key, Organization.division_code >= lo,
+            Organization.division_code < hi,
+        )  # fmt: skip
+        about = or_(DuplicateReview.organization_id == it.key, DuplicateReview.other_id == it.key)
+        known = _known(work.session, about)
     return _open(known, (doubt for other in others if (doubt := doubt_of(it, other)) is not None))
 
 

@@ -6,8 +6,8 @@ Order of locks, the same everywhere, so that two acts wait and do not block each
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -26,7 +26,7 @@ from huiyang.identifiers import normalise_identifier
 from huiyang.names import normalise_name
 from huiyang.settings import BUSINESS_TIMEZONE
 from operational_app.audit.service import Act, record
-from operational_app.core.row_security import set_scope
+from operational_app.core.row_security import wider
 from operational_app.core.uploads import Upload, keep
 from operational_app.elders.models import AbilityLevel, CareRelation, Elder, ElderMerge, ElderStatus, LivingArrangement
 from operational_app.identity.administration import Overtaken, Refused, Stale, Work, update_row
@@ -87,18 +87,11 @@ def settled(work: Work, act: Callable[[], _Result]) -> _Result:
     raise AssertionError("unreachable")
 
 
-@contextmanager
-def _whole_city(work: Work) -> Iterator[None]:
+def _whole_city(work: Work) -> AbstractContextManager[None]:
     """The step sees every elder and residency of the city: somebody who shows papers is not yet in one's care."""
     lo, hi = subtree_range(division_tree().root.code)
     scope = work.actor.scope
-    set_scope(work.session, replace(scope, division_lo=lo, division_hi=hi, towns=()))
-    try:
-        yield
-        work.session.flush()
-    finally:
-        if work.session.is_active:
-            set_scope(work.session, scope)
+    return wider(work.session, scope, replace(scope, division_lo=lo, division_hi=hi, towns=()))
 
 
 def _refuse(problem: str | None, why: type[Refused] = Refused) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query
 from pydantic import Field
@@ -17,9 +17,19 @@ from operational_app.api.paging import Page, Paging
 from operational_app.audit.service import Act
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import seen, work_of
+from operational_app.identity.administration import Refused
 from operational_app.identity.models import Role
-from operational_app.joining import service
-from operational_app.joining.models import DocumentKind, JoinAct, JoinEvent, JoinRequest, RequestKind, RequestState
+from operational_app.joining import invitations, service
+from operational_app.joining.invitation_pages import may_try
+from operational_app.joining.models import (
+    DocumentKind,
+    Invitation,
+    JoinAct,
+    JoinEvent,
+    JoinRequest,
+    RequestKind,
+    RequestState,
+)
 from operational_app.organizations.models import OrganizationKindCode
 from operational_app.web.services import session
 
@@ -206,3 +216,69 @@ def reject(request: Request, key: Key, asked: Reason) -> RequestFile:
     found = _waiting(request, key)
     service.reject(work_of(request), found, asked.reason, asked.row_version)
     return _file(request, found)
+
+
+# Invitations
+
+
+class InvitationTold(Told):
+    id: int
+    position: str | None
+    role_id: int | None
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    revoked_at: datetime | None
+    state: str = Field(description="待使用、已使用、已撤销或已过期")
+    row_version: int
+
+
+class InvitationMade(InvitationTold):
+    token: str = Field(description="链接口令，只答复这一次")
+    code: str = Field(description="邀请码，只答复这一次")
+
+
+class AskedInvitation(Sent):
+    position: Annotated[Line, Field(max_length=50)] = Field(description="岗位")
+    days: Number = Field(invitations.USUAL_DAYS, description="有效天数：1、3、7、14 或 30")
+    role_id: Number | None = Field(None, description="加入后授予的角色，必须是邀请人可以授予的")
+
+
+class FollowedInvitation(Sent):
+    secret: Annotated[Line, Field(max_length=100)] = Field(description="链接口令或邀请码")
+
+
+def _invitation(request: Request, found: Invitation) -> dict[str, Any]:
+    state, _ = invitations.state_of(found, work_of(request).at)
+    names = [name for name in InvitationTold.model_fields if name != "state"]
+    return {name: getattr(found, name) for name in names} | {"state": state}
+
+
+@router.get("/invitations", summary="本单位的邀请", **needs(Resource.JOIN_APPROVALS))
+def own_invitations(request: Request) -> list[InvitationTold]:
+    """最近 100 份，新的在前。"""
+    work = work_of(request)
+    found = invitations.listed(work.session, invitations.own_organization(work).id)
+    return [InvitationTold(**_invitation(request, each)) for each in found]
+
+
+# Not kept for a repeated key: the answer holds the secret.
+@router.post("/invitations", summary="邀请一人", status_code=201, **needs(Resource.JOIN_APPROVALS))
+def invite(request: Request, asked: AskedInvitation) -> InvitationMade:
+    made, secret = invitations.invite(work_of(request), asked.position, asked.days, asked.role_id)
+    return InvitationMade(**_invitation(request, made), token=secret.token, code=secret.code)
+
+
+@router.post("/invitations/{key}/revoke", summary="撤销邀请", **needs(Resource.JOIN_APPROVALS))
+def revoke_invitation(request: Request, key: Key, asked: Versioned) -> InvitationTold:
+    found = seen(request, Invitation, key)
+    invitations.revoke(work_of(request), found, asked.row_version)
+    return InvitationTold(**_invitation(request, seen(request, Invitation, key)))
+
+
+@router.post("/invitations/accept", summary="接受邀请", status_code=204, **needs(Resource.WORKBENCH))
+def accept_invitation(request: Request, asked: FollowedInvitation) -> None:
+    """无效、已使用、已撤销、已过期的答复相同；连续无效会暂停。"""
+    if not may_try(request):
+        raise Refused(invitations.NOT_VALID)
+    invitations.accept(work_of(request), asked.secret)

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from operational_app.core.base import NOW, AppendOnly, Base, Code, Identified, coded, personal
-from operational_app.core.row_security import ACCOUNT, UNIT, Scope
+from operational_app.core.row_security import ACCOUNT, ALL_ACCOUNTS, UNIT, Scope
 from operational_app.organizations.models import OrganizationKindCode
 
 
@@ -127,3 +127,45 @@ class JoinEvent(AppendOnly, Base):
     account_name: Mapped[str] = personal()
     act: Mapped[JoinAct] = mapped_column(coded(JoinAct))
     reason: Mapped[str] = mapped_column(server_default="")
+
+
+class Invitation(Identified, Base):
+    """An entity's word that whoever brings its secret may come in; used once, until it expires or is revoked.
+
+    Attributes:
+        token_sha256, code_sha256: of the link's random token and of the short code; neither is kept itself.
+        role_id: what the person is given with the membership, if the inviter may give it then.
+    """
+
+    __tablename__ = "invitation"
+    __table_args__ = (
+        CheckConstraint("used_at is null or revoked_at is null", name="used_or_revoked"),
+        CheckConstraint("(used_at is null) = (used_by is null)", name="used_by_somebody"),
+        {"schema": "joining", "info": {"stays_in_app": True}},
+    )
+    scope = Scope(organization="organization_id", condition=ALL_ACCOUNTS)
+
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.organization.id"), index=True)
+    token_sha256: Mapped[bytes] = mapped_column(unique=True)
+    code_sha256: Mapped[bytes] = mapped_column(unique=True)
+    position: Mapped[str | None]
+    role_id: Mapped[int | None] = mapped_column(ForeignKey("identity.role.id"))
+    invited_by: Mapped[int] = mapped_column(ForeignKey("identity.account.id"))
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    used_by: Mapped[int | None] = mapped_column(ForeignKey("identity.account.id"))
+    revoked_at: Mapped[datetime | None]
+    row_version: Mapped[int] = mapped_column(server_default="1")
+
+
+class InvitationAllowance(Base):
+    """How many invitations an account tried in vain since its window opened; one row an account."""
+
+    __tablename__ = "invitation_allowance"
+    __table_args__ = ({"schema": "joining", "info": {"stays_in_app": True}},)
+    scope = Scope(condition=f"account_id = {ACCOUNT}")
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("identity.account.id"), primary_key=True, autoincrement=False)
+    window_opened_at: Mapped[datetime]
+    failures: Mapped[int]

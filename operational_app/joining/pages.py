@@ -22,7 +22,7 @@ from operational_app.identity.admin_pages import REFUSED, Number, Text, done, no
 from operational_app.identity.administration import Refused, Work
 from operational_app.identity.models import Account, Department, Duty, Role
 from operational_app.identity.views import department_name
-from operational_app.joining import rules, service
+from operational_app.joining import invitation_pages, rules, service
 from operational_app.joining.models import DocumentKind, JoinDocument, JoinEvent, JoinRequest, RequestKind, RequestState
 from operational_app.joining.service import Entity, Paper
 from operational_app.joining.views import state_badge
@@ -316,5 +316,5 @@ def reject(request: Request, key: int, row_version: Number, reason: Text = "") -
     return _decide(request, key, lambda work, record: service.reject(work, record, reason, row_version), "rejected")
 
 
-for part in (asking, deciding):
+for part in (asking, deciding, invitation_pages.router):
     router.include_router(part)

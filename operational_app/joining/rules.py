@@ -51,23 +51,43 @@ class Decider:
     organization_id: int | None
 
 
+def is_county_or_above(division_lo: str | None, *, has_unit: bool) -> bool:
+    """Whether a department is a county's, the city's or a reporting unit's.
+
+    Args:
+        division_lo: start of its division range; None for people of an organization.
+    """
+    return has_unit or (division_lo is not None and len(division_lo) <= _COUNTY_DIGITS)
+
+
 def why_not_decide(
-    decider: Decider, kind: RequestKind, state: RequestState, applicant_id: int, organization_id: int | None
+    decider: Decider,
+    kind: RequestKind,
+    state: RequestState,
+    applicant_id: int,
+    organization_id: int | None,
+    *,
+    is_managed: bool = True,
 ) -> str | None:
     """Why somebody may not decide a request that their scope shows them.
 
-    A department decides on its own people, and whoever is above it; an entity is admitted by the county or the city.
+    A department decides on its own people, and whoever is above it; an entity is admitted by the county or the city,
+    who also let people into an entity that has no manager.
+
+    Args:
+        is_managed: the entity to join has somebody who lets people in.
     """
     if decider.account_id == applicant_id:
         return "申请人不能办理自己的申请。"
     if state is not RequestState.SUBMITTED:
         return f"该申请{state.label}，不能再办理。"
-    if kind is RequestKind.MEMBER:
+    if kind is RequestKind.MEMBER and (is_managed or decider.organization_id is not None):
         return None if decider.organization_id == organization_id else "应由该单位的管理员办理。"
     if decider.division_lo is None:
         return "应由政府部门办理。"
-    if kind is RequestKind.ENTITY and len(decider.division_lo) > _COUNTY_DIGITS and not decider.has_unit:
-        return "市场主体入驻由县（市、区）或市民政局办理。"
+    if kind is not RequestKind.DEPARTMENT and not is_county_or_above(decider.division_lo, has_unit=decider.has_unit):
+        what = "市场主体入驻" if kind is RequestKind.ENTITY else "没有管理员的单位"
+        return f"{what}由县（市、区）或市民政局办理。"
     return None
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 from huiyang.identifiers import UsccStatus, normalise_identifier, uscc_status
 from huiyang.names import initials_key, pinyin_key
 from operational_app.audit.service import Act
-from operational_app.core.row_security import ScopeSetting, set_scope, whole_city
+from operational_app.core.row_security import whole_city, wider
 from operational_app.core.uploads import Upload, keep
 from operational_app.identity.access import Resource
 from operational_app.identity.administration import Overtaken, Refused, Work, grant_role, update_row
@@ -76,19 +75,6 @@ class Paper:
     upload: Upload | None
     number: str
     expires_on: date | None
-
-
-@contextmanager
-def wider(session: Session, scope: ScopeSetting, wide: ScopeSetting) -> Iterator[None]:
-    """Widens the transaction's scope for a step that a rule has allowed: an account that belongs nowhere yet, an
-    organization looked up by its public code."""
-    set_scope(session, wide)
-    try:
-        yield
-        session.flush()
-    finally:
-        if session.is_active:
-            set_scope(session, scope)
 
 
 # Handing in
@@ -278,7 +264,22 @@ def why_not_decide(work: Work, request: JoinRequest) -> str | None:
     decider = rules.Decider(
         work.actor.account_id, scope.division_lo, scope.unit_code is not None, scope.organization_id
     )
-    return rules.why_not_decide(decider, request.kind, request.state, request.applicant_id, request.organization_id)
+    is_managed = True
+    if request.kind is RequestKind.MEMBER and request.organization_id is not None and scope.organization_id is None:
+        with wider(work.session, scope, replace(scope, all_accounts=True)):
+            is_managed = has_manager(work.session, request.organization_id)
+    return rules.why_not_decide(
+        decider, request.kind, request.state, request.applicant_id, request.organization_id, is_managed=is_managed
+    )
+
+
+def has_manager(session: Session, organization_id: int) -> bool:
+    """Whether somebody in an organization lets people in.
+
+    Args:
+        session: under a scope that holds the organization's accounts.
+    """
+    return bool(holders_in_organization(session, organization_id, Resource.JOIN_APPROVALS))
 
 
 def send_back(work: Work, request: JoinRequest, reason: str, row_version: int) -> None:
@@ -410,11 +411,12 @@ def deciders_of(session: Session, request: JoinRequest) -> list[int]:
     Args:
         session: under a scope that holds all accounts.
     """
+    own: list[int] = []
     if request.kind is RequestKind.MEMBER and request.organization_id is not None:
-        return holders_in_organization(session, request.organization_id, Resource.JOIN_APPROVALS)
-    return nearest_holders(
+        own = holders_in_organization(session, request.organization_id, Resource.JOIN_APPROVALS)
+    return own or nearest_holders(
         session, Resource.JOIN_APPROVALS, request.division_code, request.unit_code,
-        from_county=request.kind is RequestKind.ENTITY,
+        from_county=request.kind is not RequestKind.DEPARTMENT,
     )  # fmt: skip
 
 

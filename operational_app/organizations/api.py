@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Annotated
 
 from pydantic import Field
 from starlette.requests import Request
 
-from operational_app.api.operations import Line, Told, Versioned, needs, operations
+from operational_app.api.operations import Asked, Day, Done, Key, Line, Told, Versioned, needs, operations
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import work_of
 from operational_app.institutions.queries import permits_of
 from operational_app.organizations.models import Organization, OrganizationStatus, QualificationKind
-from operational_app.organizations.own_pages import contact_phone_of, managers_of, own, save
+from operational_app.organizations.own_pages import contact_phone_of, keep_permit, managers_of, own, own_permit, save
 from operational_app.web.services import services, session, today
 
 router = operations("本单位信息")
@@ -54,6 +55,16 @@ class OrganizationChange(Versioned):
     contact_phone: Line = Field("", description="不填则保留原号码")
 
 
+class PermitChange(Asked):
+    number: Annotated[Line, Field(max_length=50)] = Field(description="编号")
+    issued_on: Day | None = None
+    expires_on: Day | None = Field(None, description="有效期至；长期有效不填")
+
+
+class NewPermit(PermitChange):
+    kind: QualificationKind
+
+
 def _told(request: Request, found: Organization) -> OrganizationTold:
     return OrganizationTold(
         id=found.id, name=found.name, credit_code=found.credit_code, division_code=found.division_code,
@@ -80,6 +91,22 @@ def change_organization(request: Request, asked: OrganizationChange) -> Organiza
     given = asked.model_dump(include={"address", "legal_person", "contact_name"})
     work = work_of(request)
     save(work, services(request).crypto, own(request).id, given, asked.contact_phone, asked.row_version)
+    return _told(request, own(request))
+
+
+@router.post("/organization/permits", summary="新增证照", **needs(Resource.OWN_ORGANIZATION, creates=True))
+def add_permit(request: Request, asked: NewPermit) -> Done:
+    made = keep_permit(
+        work_of(request), own(request), None, asked.kind, asked.number, asked.issued_on, asked.expires_on
+    )  # fmt: skip
+    return Done(id=made.id)
+
+
+@router.put("/organization/permits/{key}", summary="更新证照", **needs(Resource.OWN_ORGANIZATION))
+def change_permit(request: Request, key: Key, asked: PermitChange) -> OrganizationTold:
+    work, organization = work_of(request), own(request)
+    permit = own_permit(work, organization, key)
+    keep_permit(work, organization, permit, permit.kind, asked.number, asked.issued_on, asked.expires_on)
     return _told(request, own(request))
 
 

@@ -139,23 +139,53 @@ def save_permit(
     """A new permit, or a new number and end of a known one (`permit`: its key)."""
     work, organization = work_of(request), own(request)
     try:
-        if kind not in _KINDS or not number.strip():
+        if kind not in _KINDS:
             raise Refused("请选择证照种类并填写编号。")
         begins, ends = _day(issued_on, "发证日期"), _day(expires_on, "有效期")
-        if begins and ends and ends <= begins:
-            raise Refused("有效期应晚于发证日期。")
-        record = work.session.get(Qualification, int(permit)) if permit.isdigit() else Qualification()
-        if record is None or record.organization_id not in (None, organization.id):
-            raise HTTPException(404)
-        record.organization_id, record.kind, record.number = organization.id, _KINDS[kind], _short(number)
-        record.issued_on, record.expires_on, record.absent_reason = begins, ends, None
-        work.session.add(record)
-        work.session.flush()
-        work.note(Act.ORGANIZATION_CHANGE, ("organizations.qualification", record.id), fields=["permit"])
+        record = own_permit(work, organization, int(permit)) if permit.isdigit() else None
+        keep_permit(work, organization, record, _KINDS[kind], number, begins, ends)
     except Refused as problem:
         work.session.rollback()
         return _page(request, error=str(problem))
     return done("/organization")
+
+
+def own_permit(work: Work, organization: Organization, key: int) -> Qualification:
+    """
+    Raises:
+        HTTPException: 404 for a permit that is not the organization's.
+    """
+    record = work.session.get(Qualification, key)
+    if record is None or record.organization_id != organization.id:
+        raise HTTPException(404)
+    return record
+
+
+def keep_permit(
+    work: Work,
+    organization: Organization,
+    permit: Qualification | None,
+    kind: QualificationKind,
+    number: str,
+    issued_on: date | None,
+    expires_on: date | None,
+) -> Qualification:
+    """A new permit, or what a known one says now.
+
+    Raises:
+        Refused: no number, one that is too long, an end before the beginning.
+    """
+    if not number.strip():
+        raise Refused("请选择证照种类并填写编号。")
+    if issued_on and expires_on and expires_on <= issued_on:
+        raise Refused("有效期应晚于发证日期。")
+    record = permit or Qualification()
+    record.organization_id, record.kind, record.number = organization.id, kind, _short(number)
+    record.issued_on, record.expires_on, record.absent_reason = issued_on, expires_on, None
+    work.session.add(record)
+    work.session.flush()
+    work.note(Act.ORGANIZATION_CHANGE, ("organizations.qualification", record.id), fields=["permit"])
+    return record
 
 
 def _day(text: str, what: str) -> date | None:

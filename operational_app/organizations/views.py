@@ -9,11 +9,14 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from huiyang.field_crypto import row_context
 from operational_app.identity.access import Resource
+from operational_app.identity.admin_pages import REFUSED, Number, done, notice_of, work_of
+from operational_app.identity.administration import Refused
 from operational_app.institutions.queries import matches_name, permits_of
+from operational_app.organizations.managers import appoint, candidates, is_managed, why_not_appoint
 from operational_app.organizations.models import (
     Organization,
     OrganizationKind,
@@ -109,7 +112,26 @@ router = pages_of(Resource.PROVIDERS)
 
 
 @router.get("/providers/{key:int}")
-def provider_page(request: Request, key: int) -> HTMLResponse:
+def provider_page(request: Request, key: int) -> Response:
+    return _provider_page(request, key)
+
+
+@router.post("/providers/{key:int}/manager")
+def appoint_manager(request: Request, key: int, account: Number) -> Response:
+    """Appoints a manager where the entity has none."""
+    work = work_of(request)
+    organization = work.session.get(Organization, key)
+    if organization is None:
+        raise HTTPException(404)
+    try:
+        appoint(work, organization, account)
+    except Refused as problem:
+        work.session.rollback()
+        return _provider_page(request, key, str(problem))
+    return done(f"/providers/{key}", "granted")
+
+
+def _provider_page(request: Request, key: int, error: str = "") -> HTMLResponse:
     work = session(request)
     organization = work.get(Organization, key)
     if organization is None:
@@ -120,9 +142,12 @@ def provider_page(request: Request, key: int) -> HTMLResponse:
     staff = work.scalar(
         select(func.count()).where(Staff.organization_id == key, or_(Staff.left_on.is_(None), Staff.left_on > on))
     )
+    user = work_of(request)
+    may_appoint = why_not_appoint(user) is None and not is_managed(user, key)
     return page(
         request,
         "organizations/file.html",
+        REFUSED if error else 200,
         title=organization.name,
         organization=organization,
         kinds=kinds_of(work, [key]).get(key),
@@ -130,4 +155,10 @@ def provider_page(request: Request, key: int) -> HTMLResponse:
         contact_phone=mask_phone(services(request).crypto.decrypt(cipher, context)) if cipher else NOTHING,
         permits=permits_of(work, key, on),
         staff=staff,
+        may_appoint=may_appoint,
+        people=[(person.id, f"{person.display_name}（{person.username}）") for person in candidates(user, key)]
+        if may_appoint
+        else [],
+        error=error,
+        notice=notice_of(request),
     )

@@ -20,7 +20,7 @@ from operational_app.identity.models import Account
 from operational_app.inbox.models import ReleaseResult
 from operational_app.inbox.queries import LANES, STATES, compared_units, sees_whole_city, striking_changes
 from operational_app.periods import service
-from operational_app.periods.models import Lane, Review, Task, TaskState
+from operational_app.periods.models import Lane, Review, Task, TaskKind, TaskState
 from operational_app.periods.rules import Facts, PeriodState, Plan, is_late, seconds_left, state_of
 from operational_app.web.rights import demand, pages_of
 from operational_app.web.services import now, page, session, today
@@ -35,6 +35,7 @@ STATE_COLOURS = {
     PeriodState.HISTORY: "secondary", PeriodState.OPEN: "secondary", PeriodState.CLOSING: "azure",
     PeriodState.PREPARING: "orange",
     PeriodState.IN_REVIEW: "blue", PeriodState.PUBLISHED: "green", PeriodState.CORRECTED: "purple",
+    PeriodState.ROLLED_BACK: "orange",
 }  # fmt: skip
 TASK_COLOURS = {
     TaskState.WAITING: "secondary", TaskState.RUNNING: "blue", TaskState.DONE: "green", TaskState.FAILED: "red",
@@ -87,9 +88,10 @@ def _lines(request: Request, cadence: Cadence) -> list[_Line]:
     lines = []
     for period in periods:
         of_period = releases[str(period)]
-        facts = Facts(service.signatures(of_period), str(period) in waiting, since)
-        shown = next((one for one in reversed(of_period) if one.state == "published"), None)
-        newest = shown or (of_period[-1] if of_period else None)
+        facts = Facts(
+            service.signatures(of_period), str(period) in waiting, since, service.set_aside(of_period) is not None
+        )
+        newest = service.shown_release(of_period) or (of_period[-1] if of_period else None)
         lines.append(
             _Line(
                 period, state_of(period, plan, today(), facts), is_late(period, plan, today(), facts), plan, newest,
@@ -126,9 +128,20 @@ def _period_page(request: Request, text: str, error: str = "", given: dict[str, 
     reviews = {review.release_id: review for review in work.session.scalars(select(Review).filter_by(period=text))}
     tasks = work.session.scalars(select(Task).filter_by(period=text).order_by(Task.id.desc()).limit(20)).all()
     waiting = next((review for review in reviews.values() if review.decision is None), None)
+    set_aside, shown = service.set_aside(releases), service.shown_release(releases)
     facts = Facts(
-        service.signatures(releases), waiting is not None, service.first_refreshed(work.session, period.cadence)
-    )
+        service.signatures(releases), waiting is not None, service.first_refreshed(work.session, period.cadence),
+        set_aside is not None,
+    )  # fmt: skip
+    went_back = next(
+        (
+            task
+            for task in tasks
+            if task.kind is TaskKind.ROLL_BACK and task.state is TaskState.DONE and shown is not None
+            and task.release_id == shown.release_id
+        ),
+        None,
+    )  # fmt: skip
     lines = [
         _ReleaseLine(
             release,
@@ -147,7 +160,8 @@ def _period_page(request: Request, text: str, error: str = "", given: dict[str, 
         notice=_NOTICES.get(request.query_params.get("done", ""), ""),
         state=state_of(period, plan, today(), facts), colours=STATE_COLOURS,
         late=is_late(period, plan, today(), facts), lines=lines, lanes=LANES, states=STATES, tasks=tasks,
-        task_colours=TASK_COLOURS, running=running, waiting=waiting, signed=facts.signed,
+        task_colours=TASK_COLOURS, running=running, waiting=waiting, signed=facts.signed, shown=shown,
+        set_aside=set_aside, went_back=went_back,
         names=_names(request, tasks, reviews), compares=bool(compared_units(work.actor.scope)),
         may_refresh=may_act and work.actor.may(Resource.PERIOD_REFRESH),
         may_review=may_act and work.actor.may(Resource.PERIOD_REVIEW),

@@ -17,6 +17,7 @@ class PeriodState(Code):
     IN_REVIEW = "in_review", "待签发"
     PUBLISHED = "published", "已签发"
     CORRECTED = "corrected", "已更正"
+    ROLLED_BACK = "rolled_back", "已回退"
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,13 @@ class Facts:
         signed: how many official releases of it have been published.
         in_review: one waits for its signature.
         since: the first period of the cadence that was refreshed for its own sake; None before the first refresh.
+        is_rolled_back: an earlier release is shown in place of one that was published after it.
     """
 
     signed: int
     in_review: bool
     since: Period | None
+    is_rolled_back: bool = False
 
 
 def is_history(period: Period, facts: Facts, today: date) -> bool:
@@ -64,6 +67,8 @@ def state_of(period: Period, plan: Plan, today: date, facts: Facts) -> PeriodSta
     """The one state of a period."""
     if facts.in_review:
         return PeriodState.IN_REVIEW
+    if facts.is_rolled_back:
+        return PeriodState.ROLLED_BACK
     if facts.signed:
         return PeriodState.CORRECTED if facts.signed > 1 else PeriodState.PUBLISHED
     if is_history(period, facts, today):

@@ -52,6 +52,19 @@ def signatures(releases: Iterable[ReleaseResult]) -> int:
     return sum(1 for release in releases if release.lane == Lane.OFFICIAL and release.published_at)
 
 
+def shown_release(releases: Iterable[ReleaseResult]) -> ReleaseResult | None:
+    """Which of a period's releases is the one that is published now."""
+    return next((release for release in releases if release.state == "published"), None)
+
+
+def set_aside(releases: Iterable[ReleaseResult]) -> ReleaseResult | None:
+    """The newest release of a period that was published and gave way to an earlier one; None if it is shown."""
+    releases = list(releases)
+    newest = max((one for one in releases if one.published_at), key=lambda one: one.release_id, default=None)
+    shown = shown_release(releases)
+    return newest if newest and shown and newest.release_id > shown.release_id else None
+
+
 def first_refreshed(session: Session, cadence: Cadence) -> Period | None:
     """The first period of a cadence that has a release of its own."""
     is_half_year = ReleaseResult.period.like("%-H_")

@@ -143,6 +143,10 @@ class ArchiveView(BaseModelView):
     new_address: ClassVar[str | None] = None
     new_label: ClassVar[str] = ""
     empty_text: ClassVar[str] = "没有符合条件的记录"
+    #: Its rows can be ticked, for an act on several; `list_template` has the form around them.
+    picks: ClassVar[bool] = False
+    #: What a row is called where it is ticked.
+    record_word: ClassVar[str] = ""
     #: Its rows name people: that it was read is recorded, with its conditions.
     names_persons: ClassVar[bool] = False
 
@@ -181,6 +185,10 @@ class ArchiveView(BaseModelView):
 
     def record_url(self, row: dict[str, Any]) -> str | None:
         return self.record_address.format(id=row["id"]) if self.record_address else None
+
+    def is_pickable(self, row: Any) -> bool:
+        """Whether a row can be ticked, where rows can."""
+        return True
 
     def may_create(self, request: Request) -> bool:
         """Whether the button that leads to `new_address` is shown to those who see the list; that page checks the right

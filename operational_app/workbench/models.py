@@ -70,6 +70,7 @@ class NotificationKind(Code):
     ROLE = "role", "角色变动"
     EXPIRY = "expiry", "到期提醒"
     COLLECTION = "collection", "数据采集"
+    FIX_TASK = "fix_task", "数据补录"
     OTHER = "other", "其他"
 
 

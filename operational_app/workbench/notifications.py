@@ -15,6 +15,7 @@ from sqlalchemy import Select, func, or_, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from huiyang.divisions import ancestors_of
 from operational_app.identity.models import (
     Account,
     AccountRole,
@@ -132,6 +133,23 @@ def holders_by_organization(
     return found
 
 
+def holders_by_division(session: Session, resource: str) -> dict[str, list[int]]:
+    """Division, or reporting unit, → who in its department has a right.
+
+    Args:
+        session: under a scope that holds all accounts.
+    """
+    found: dict[str, list[int]] = {}
+    rows = session.execute(
+        select(func.coalesce(Department.unit_code, Department.division_code), Account.id)
+        .join(Department, Department.id == Account.department_id)
+        .where(Account.id.in_(holders(resource)))
+    )
+    for code, account_id in rows:
+        found.setdefault(code, []).append(account_id)
+    return found
+
+
 def nearest_holders(
     session: Session, resource: str, division_code: str, unit_code: str | None, *, from_county: bool = False
 ) -> list[int]:
@@ -142,8 +160,8 @@ def nearest_holders(
         unit_code: the reporting unit that it belongs to, whose people come first.
         from_county: nobody below the county counts.
     """
-    levels = [division_code[:digits].ljust(12, "0") for digits in (12, 9, 6, 4)]
-    wanted = [code for code in dict.fromkeys(levels) if not from_county or code[6:] == "000000"]
+    levels = [division_code, *ancestors_of(division_code)]
+    wanted = [code for code in levels if not from_county or code[6:] == "000000"]
     rows = session.execute(
         select(Account.id, Department.division_code, Department.unit_code)
         .join(Department, Department.id == Account.department_id)

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from huiyang.settings import BUSINESS_TIMEZONE
 from operational_app.collection.notices import remind_of_deadlines
 from operational_app.core.row_security import whole_city
+from operational_app.fix_tasks.notices import remind_of_fixes
 from operational_app.identity.access import Resource
 from operational_app.identity.models import Account
 from operational_app.identity.sessions import end_expired_sessions
@@ -65,6 +66,7 @@ def remind(database: AppDatabase, today: date) -> None:
         notify_all(session, _staff(session, today, managers))
         notify_all(session, _agreements(session, today, managers))
         remind_of_deadlines(session, today)
+        remind_of_fixes(session, today)
 
 
 def _requests(session: Session, today: date) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from huiyang.settings import BUSINESS_TIMEZONE
 from operational_app.collection.queries import waiting_to_check, waiting_to_fill
+from operational_app.fix_tasks.models import FixState, FixTask
 from operational_app.identity.access import Resource
 from operational_app.identity.sessions import Actor
 from operational_app.inbox.models import ReleaseResult, Violation
@@ -47,7 +48,9 @@ def to_dos(work: Session, who: Actor, at: datetime, release: ReleaseResult | Non
     found = []
     if who.may(Resource.JOIN_APPROVALS):
         found.append(_requests(work, who, at))
-    if release is not None:
+    if who.may(Resource.FIX_TASKS):
+        found.append(_fixes(work, who, at))
+    elif release is not None:
         found.append(_violations(work, who, release))
     if who.may(Resource.OWN_ORGANIZATION):
         found.append(_permits(work, at))
@@ -65,16 +68,27 @@ def _requests(work: Session, who: Actor, at: datetime) -> ToDo:
     return ToDo("加入、入驻申请待办理", count, "/joining/list?state=submitted", is_late=is_late)
 
 
+def _fixes(work: Session, who: Actor, at: datetime) -> ToDo:
+    """Fix tasks of the user's division or organization that are open."""
+    waiting = select(FixTask.id).where(FixTask.state == FixState.OPEN, in_scope(FixTask.division_code, who.scope))
+    late = waiting.where(FixTask.due_on < at.astimezone(BUSINESS_TIMEZONE).date())
+    is_late = work.scalar(late.limit(1)) is not None
+    return _counted(work, waiting, "数据补录待办理", "/fix-tasks/list?state=open", is_late=is_late)
+
+
 def _violations(work: Session, who: Actor, release: ReleaseResult) -> ToDo:
     statement = select(Violation.id).where(
         Violation.release_id == release.release_id, in_scope(Violation.division_code, who.scope)
     )
+    return _counted(work, statement, "数据质量待整改记录", f"/quality/{release.release_id}")
+
+
+def _counted(work: Session, statement: Select[int], label: str, url: str, *, is_late: bool = False) -> ToDo:
+    """What may be too much to count whole."""
     counted = count_up_to(work, statement, MOST_LISTED + 1)
     is_more = counted is None or counted > MOST_LISTED
-    return ToDo(
-        "数据质量待整改记录", MOST_LISTED if is_more or counted is None else counted, f"/quality/{release.release_id}",
-        is_more=is_more,
-    )  # fmt: skip
+    count = MOST_LISTED if is_more or counted is None else counted
+    return ToDo(label, count, url, is_more=is_more, is_late=is_late)
 
 
 def _permits(work: Session, at: datetime) -> ToDo:

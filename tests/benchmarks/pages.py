@@ -86,6 +86,8 @@ def _pages(settings: Settings) -> list[Page]:
         Page("provider list", "city.leader", _cycle("/providers/list", [""])),
         Page("code list", "operator", _cycle("/codes/list", [""])),
         Page("quality of the release", "auditor", _cycle("/quality", [""])),
+        Page("fix tasks, open", "data.staff", _cycle("/fix-tasks/list?state=open", [""])),
+        Page("fix task", "data.staff", _cycle("/fix-tasks/{}", _keys(settings, "fix_tasks.fix_task"))),
         Page("account list", "system.admin", _cycle("/accounts/list", [""])),
         Page("staff list", "city.leader", _cycle("/institutions/{}/staff", list(institutions))),
         Page("map of the institutions", "city.leader", _cycle("/map", [""])),

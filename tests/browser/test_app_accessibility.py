@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -49,6 +49,7 @@ NO_PAGES = {
     "/c/{given:path}": "leads on; test_app_pages scans codes",
     "/institutions/{key:int}/agreements/{agreement_id:int}/file": "a file",
     "/join/documents/{key:int}": "a file",
+    "/join/invitation/{token}": "by a secret that is told once; test_app_invitations follows it",
     "/.well-known/openid-configuration": "for applications, as are these; test_app_openid sees their pages",
     "/oauth/authorize": "leads on",
     "/oauth/jwks": "no page",
@@ -217,6 +218,16 @@ def demo(demo_installation: Settings) -> Iterator[Site]:
         records.result(
             "violation", release_id=release_id, rule_id="ELD-1", record_table="elder", record_id=elder,
             division_code=CHIKAN, first_seen_on=date(2026, 11, 2),
+        )  # fmt: skip
+        with connect(Login.INBOX, records.settings) as inbox:
+            inbox.execute(
+                "insert into inbox.rule values ('ELD-1', '老人', '准确性', 'error', '身份证号校验不通过', '核对。',"
+                " '核对原件', '镇街民政部门', 'elder', false) on conflict do nothing"
+            )
+        records.insert(
+            "fix_tasks.fix_task", rule_id="ELD-1", record_table="elder", record_id=elder, owner="镇街民政部门",
+            severity="error", division_code=CHIKAN, first_seen_on=date(2026, 11, 2), opened_release_id=release_id,
+            opened_at=datetime(2026, 11, 2, tzinfo=UTC), due_on=date(2026, 11, 12),
         )  # fmt: skip
         yield site
 

@@ -9,21 +9,10 @@ import pytest
 
 from huiyang.database import Login, connect
 from operational_app.identity.models import RoleCode
-from operational_app.main import create_app
-from tests.app_sample import CHIKAN, PASSWORD, XIASHAN, Browser, Records, signed_in, unique
+from tests.app_sample import CHIKAN, PASSWORD, XIASHAN, Browser, signed_in, unique
 
 CITY = "440800000000"
 OWN_PASSWORD = "Zhan-Jiang.Hai7"
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture(scope="module")

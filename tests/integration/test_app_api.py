@@ -12,10 +12,9 @@ from huiyang.database import Login, connect
 from operational_app.api.assembly import make_api
 from operational_app.api.operations import RIGHT
 from operational_app.identity.models import RoleCode
-from operational_app.main import create_app
 from operational_app.web.services import today
 from tests.app_api import API, Client, is_problem
-from tests.app_sample import CHIKAN, XIASHAN, Browser, Records, id_number, signed_in, unique
+from tests.app_sample import CHIKAN, XIASHAN, Browser, id_number, signed_in, unique
 
 DOCUMENT = make_api().openapi()
 OPERATIONS = [
@@ -23,16 +22,6 @@ OPERATIONS = [
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture(scope="module")

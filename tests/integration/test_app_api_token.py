@@ -10,22 +10,11 @@ import pytest
 
 from huiyang.database import Login, connect
 from operational_app.identity.models import RoleCode
-from operational_app.main import create_app
 from tests.app_api import API, Client, is_problem
-from tests.app_sample import CHIKAN, XIASHAN, Browser, Records, signed_in, unique
+from tests.app_sample import CHIKAN, XIASHAN, Browser, signed_in, unique
 
 BACK = "https://partner.example.gov.cn/callback"
 VERIFIER = "v" * 43
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 class Partner:

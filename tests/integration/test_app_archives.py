@@ -34,16 +34,6 @@ OLD_FORM, LAST_FOUR = NUMBER[:6] + NUMBER[8:17], NUMBER[-4:]
 
 
 @pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
-
-
-@pytest.fixture(scope="module")
 def staff(app, records):
     """A browser of data staff of the whole city."""
     return signed_in(app, records.account(RoleCode.DATA_STAFF, division_code=CITY))

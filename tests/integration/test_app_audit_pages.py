@@ -23,16 +23,6 @@ CITY = "440800000000"
 
 
 @pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
-
-
-@pytest.fixture(scope="module")
 def auditor(app, records):
     return signed_in(app, records.account(RoleCode.AUDIT_ADMINISTRATOR))
 

@@ -22,26 +22,15 @@ from operational_app.codes.models import SubjectKind
 from operational_app.codes.rules import MOST_FAILED_SCANS, MOST_LABELS
 from operational_app.core.row_security import ScopeSetting
 from operational_app.identity.models import RoleCode
-from operational_app.main import create_app
 from operational_app.schema import migrate_to_head
 from operational_app.web.database import AppDatabase
-from tests.app_sample import CHIKAN, MAZHANG, XIASHAN, Browser, Records, signed_in, unique
+from tests.app_sample import CHIKAN, MAZHANG, XIASHAN, Browser, signed_in, unique
 
 pytestmark = pytest.mark.any_postgres
 
 CITY = "440800000000"
 WHOLE_CITY = ScopeSetting(division_lo="4408", division_hi="4409")
 UNKNOWN = "编码不存在、已失效，或者不在您的权限范围内"
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,10 @@ from huiyang.database import Login, connect
 from operational_app.collection.forms import form_of
 from operational_app.collection.models import CampaignKind, SubjectKind
 from operational_app.identity.models import RoleCode
-from operational_app.main import create_app
 from operational_app.web.database import AppDatabase
 from operational_app.web.services import today
 from operational_app.workbench.reminders import remind
-from tests.app_sample import CHIKAN, Records, signed_in, unique
+from tests.app_sample import CHIKAN, signed_in, unique
 from tests.integration.test_app_notifications import key_of, titles
 from tests.unit.test_app_collection import MONTH
 
@@ -28,16 +27,6 @@ LEIZHOU, WUCHUAN = "440882000000", "440883000000"
 #: A town of 雷州市 with no more institutions than one page of the grid holds.
 XIHU = "440882002000"
 OPERATING = form_of(CampaignKind.OPERATING, SubjectKind.INSTITUTION)
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture(scope="module")

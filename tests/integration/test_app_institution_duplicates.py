@@ -10,23 +10,12 @@ import pytest
 from huiyang.database import Login, connect
 from huiyang.identifiers import complete_uscc
 from operational_app.identity.models import RoleCode
-from operational_app.main import create_app
-from tests.app_sample import CHIKAN, XIASHAN, Records, signed_in, unique
+from tests.app_sample import CHIKAN, XIASHAN, signed_in, unique
 from tests.integration.test_app_institution_profile import stored
 from tests.integration.test_app_residency import House
 
 pytestmark = pytest.mark.feature(98)
 PAGE = "/institutions/duplicates"
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
 
 
 @pytest.fixture(scope="module")

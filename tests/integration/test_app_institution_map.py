@@ -9,19 +9,9 @@ import pytest
 from huiyang.database import Login, connect
 from operational_app.identity.models import RoleCode
 from operational_app.main import create_app
-from tests.app_sample import CHIKAN, XIASHAN, Records, signed_in, unique
+from tests.app_sample import CHIKAN, XIASHAN, signed_in, unique
 
 pytestmark = pytest.mark.feature(98)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
 
 
 @pytest.fixture(scope="module")

@@ -9,21 +9,10 @@ import pytest
 from PIL import Image
 
 from operational_app.identity.models import RoleCode
-from operational_app.main import create_app
-from tests.app_sample import CHIKAN, Records, signed_in
+from tests.app_sample import CHIKAN, signed_in
 from tests.integration.test_app_residency import House
 
 pytestmark = pytest.mark.feature(98)
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture

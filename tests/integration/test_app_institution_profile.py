@@ -12,20 +12,9 @@ from huiyang.geodesy import gcj02_to_bd09, wgs84_to_gcj02
 from huiyang.identifiers import complete_uscc
 from operational_app.identity.models import RoleCode
 from operational_app.institutions import profile
-from operational_app.main import create_app
 from operational_app.web.services import today
-from tests.app_sample import CHIKAN, Records, id_number, signed_in, unique
+from tests.app_sample import CHIKAN, id_number, signed_in, unique
 from tests.integration.test_app_residency import House
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture

@@ -8,22 +8,12 @@ import pytest
 
 from operational_app.institutions.public_pages import Allowance
 from operational_app.main import create_app
-from tests.app_sample import CHIKAN, Browser, Records, unique
+from tests.app_sample import CHIKAN, Browser, unique
 from tests.integration.test_app_institution_photos import hand_in, shown
 from tests.integration.test_app_residency import House
 
 pytestmark = pytest.mark.feature(98)
 PEOPLE = {"legal_person": "陈法人甲", "contact_name": "林联系乙"}
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture

@@ -13,22 +13,12 @@ from PIL import Image
 from huiyang.database import Login, connect
 from huiyang.identifiers import complete_uscc
 from operational_app.identity.models import RoleCode
-from operational_app.main import create_app
 from operational_app.web.services import today
-from tests.app_sample import CHIKAN, XIASHAN, Browser, Records, signed_in, unique
+from tests.app_api import Client, is_problem
+from tests.app_sample import CHIKAN, XIASHAN, Browser, signed_in, unique
 
 CITY = "440800000000"
 OWN_PASSWORD = "Zhan-Jiang.Hai7"
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +87,30 @@ def apply_as_entity(browser, code, kind="provider", county=CHIKAN, leave_out=(),
             files[f"file-{paper}"] = (f"{paper}.jpg", picture(), "image/jpeg")
             data |= {f"number-{paper}": f"NO-{paper}", f"expires-{paper}": end}
     return browser.client.post("/join/entity/new", data=data | more, files=files)
+
+
+def entity(app, records):
+    """An entity of 赤坎区: (its key, credit code, its manager's user name, the manager's browser)."""
+    code = credit_code()
+    key = records.organization(unique("康"), CHIKAN, "provider", credit_code=code, credit_code_status="valid")
+    manager = records.account(RoleCode.PROVIDER_MANAGER, organization_id=key)
+    return key, code, manager, signed_in(app, manager)
+
+
+def key_of(records, table, column, value):
+    with connect(Login.LOADER, records.settings) as loader:
+        return loader.execute(f"select id from identity.{table} where {column} = %s", [value]).fetchone()[0]
+
+
+def account_key(records, username):
+    return key_of(records, "account", "username", username)
+
+
+def notified(records, address):
+    """Distinct titles of what people were told about a page."""
+    with connect(Login.LOADER, records.settings) as loader:
+        found = loader.execute("select distinct title from workbench.notification where address = %s", [address])
+        return [title for (title,) in found]
 
 
 class TestRegistration:
@@ -405,3 +419,117 @@ class TestMembers:
         assert "局领导" not in page
         assert decide(manager, records, username, "approve", role=staff).status_code == 303
         assert browser.get("/orders/list").status_code == 200
+
+    def test_returned_corrected_and_rejected_as_the_applicant_sees_it(self, app, records):
+        _, code, _, manager = entity(app, records)
+        username, browser = newcomer(app)
+        data = {"credit_code": code, "position": "护理"}
+        assert browser.post("/join/member/new", data, form_on="/join/member/new").status_code == 303
+        blank = decide(manager, records, username, "return", reason=" ")
+        assert blank.status_code == 422 and "请填写理由" in blank.text
+        assert decide(manager, records, username, "return", reason="岗位请写全称").status_code == 303
+        own = browser.get("/join").text
+        assert "退回补正" in own and "岗位请写全称" in own and "补正并重新提交" in own and "选择申请事项" not in own
+        assert "退回补正" in browser.get("/notifications").text
+        key, version, state = request_of(records, username)
+        assert state == "returned"
+        form = browser.get(f"/join/{key}/edit").text
+        assert "退回原因：岗位请写全称" in form and 'value="护理"' in form
+        stale = {"position": "养老护理员", "row_version": str(version - 1)}
+        refused = browser.post(f"/join/{key}/edit", stale, form_on=f"/join/{key}/edit")
+        assert refused.status_code == 422 and "刚被他人修改" in refused.text
+        fresh = {"position": "养老护理员", "row_version": str(version)}
+        assert browser.post(f"/join/{key}/edit", fresh, form_on=f"/join/{key}/edit").status_code == 303
+        assert "养老护理员" in manager.get(f"/joining/{key}").text
+        assert decide(manager, records, username, "reject", reason="不是本单位人员").status_code == 303
+        own = browser.get("/join").text
+        assert "不予通过" in own and "不是本单位人员" in own and "选择申请事项" in own, "may ask anew"
+        assert browser.get("/orders/list").status_code == 403, "a rejected person may nothing"
+        late = decide(manager, records, username, "approve")
+        assert late.status_code == 422 and "不能再办理" in late.text
+        assert browser.post("/join/member/new", data, form_on="/join/member/new").status_code == 303
+
+
+@pytest.mark.feature(12)
+class TestLastManager:
+    """An entity's last manager may be shut, for an account may be in wrong hands; the bureau appoints another."""
+
+    def test_shut_the_bureau_is_told_and_appoints_another(self, app, records, county):
+        organization, _, manager, _ = entity(app, records)
+        key = account_key(records, manager)
+        staff = records.account(RoleCode.PROVIDER_STAFF, organization_id=organization)
+        page = county.get(f"/providers/{organization}")
+        assert page.status_code == 200 and "指定管理员" not in page.text
+        refused = county.post(
+            f"/providers/{organization}/manager", {"account": str(account_key(records, staff))}, form_on="/joining/list"
+        )
+        assert refused.status_code == 422 and "已有管理员" in refused.text
+        administrator = signed_in(app, records.account(RoleCode.SYSTEM_ADMINISTRATOR))
+        assert "唯一的管理员" in administrator.get(f"/accounts/{key}").text
+        shut = administrator.post(f"/accounts/{key}/shut", {}, form_on=f"/accounts/{key}")
+        assert shut.status_code == 303
+        (told,) = notified(records, f"/providers/{organization}")
+        assert "已没有管理员" in told
+        assert "没有管理员" in county.get(f"/providers/{organization}").text
+        foreign = records.account(RoleCode.PROVIDER_STAFF, organization_id=entity(app, records)[0])
+        wrong = county.post(
+            f"/providers/{organization}/manager", {"account": str(account_key(records, foreign))},
+            form_on="/joining/list",
+        )  # fmt: skip
+        assert wrong.status_code == 422 and "请选择该单位的人员" in wrong.text
+        named = county.post(
+            f"/providers/{organization}/manager", {"account": str(account_key(records, staff))},
+            form_on=f"/providers/{organization}",
+        )  # fmt: skip
+        assert named.status_code == 303, named.text
+        assert signed_in(app, staff).get("/organization").status_code == 200
+        town = signed_in(app, records.account(RoleCode.DEPARTMENT_MANAGER, division_code=XIASHAN))
+        assert town.get(f"/providers/{organization}").status_code == 404
+
+    def test_the_role_taken_away_and_somebody_let_in_by_the_bureau(self, app, records, county):
+        organization, code, manager, _ = entity(app, records)
+        key = account_key(records, manager)
+        security = signed_in(app, records.account(RoleCode.SECURITY_ADMINISTRATOR))
+        role = key_of(records, "role", "code", RoleCode.PROVIDER_MANAGER)
+        taken = security.post(f"/accounts/{key}/revoke", {"role": str(role)}, form_on=f"/accounts/{key}")
+        assert taken.status_code == 303 and len(notified(records, f"/providers/{organization}")) == 1
+        username, browser = newcomer(app)
+        data = {"credit_code": code, "position": "院长"}
+        assert browser.post("/join/member/new", data, form_on="/join/member/new").status_code == 303
+        request, _, _ = request_of(records, username)
+        town = signed_in(app, records.account(RoleCode.DEPARTMENT_MANAGER, division_code="440802001000"))
+        assert town.get(f"/joining/{request}").status_code == 404, "the entity is the county's"
+        assert decide(county, records, username, "approve").status_code == 303
+        assert username in county.get(f"/providers/{organization}").text
+
+    def test_one_of_two_managers_may_go_without_a_word(self, app, records):
+        organization, _, _, browser = entity(app, records)
+        second = records.account(RoleCode.PROVIDER_MANAGER, organization_id=organization)
+        key = account_key(records, second)
+        assert "唯一的管理员" not in browser.get(f"/accounts/{key}").text
+        assert browser.post(f"/accounts/{key}/shut", {}, form_on=f"/accounts/{key}").status_code == 303
+        assert notified(records, f"/providers/{organization}") == []
+
+
+@pytest.mark.feature(12)
+def test_own_permits_over_the_api(app, records):
+    organization, _, name, _ = entity(app, records)
+    manager = Client.of(app, name)
+    made = manager.post(
+        "/organization/permits", {"kind": "business", "number": "NO-1", "expires_on": "2020-01-01"}
+    )  # fmt: skip
+    assert made.status_code == 201, made.text
+    key = made.json()["id"]
+    (told,) = manager.get("/organization").json()["permits"]
+    assert told["state"] == "已过期" and told["number"] == "NO-1"
+    wrong = {"number": "NO-2", "issued_on": "2026-01-01", "expires_on": "2025-01-01"}
+    assert "应晚于" in is_problem(manager.send("PUT", f"/organization/permits/{key}", wrong), 422)
+    assert "编号" in is_problem(manager.send("PUT", f"/organization/permits/{key}", {"number": " "}), 422)
+    until = (today() + timedelta(days=400)).isoformat()
+    changed = manager.send("PUT", f"/organization/permits/{key}", {"number": "NO-2", "expires_on": until})
+    (told,) = changed.json()["permits"]
+    assert (told["id"], told["state"], told["number"]) == (key, "有效", "NO-2")
+    other = Client.of(app, entity(app, records)[2])
+    is_problem(other.send("PUT", f"/organization/permits/{key}", {"number": "X"}), 404)
+    staff = Client.of(app, records.account(RoleCode.PROVIDER_STAFF, organization_id=organization))
+    is_problem(staff.post("/organization/permits", {"kind": "business", "number": "X"}), 403)

@@ -9,26 +9,15 @@ import pytest
 
 from huiyang.database import Login, connect
 from operational_app.identity.models import RoleCode
-from operational_app.main import create_app
 from operational_app.web.database import AppDatabase
 from operational_app.web.services import today
 from operational_app.workbench.reminders import remind
-from tests.app_sample import XIASHAN, Browser, Records, signed_in, unique
+from tests.app_sample import XIASHAN, Browser, signed_in, unique
 from tests.integration.test_app_joining import OWN_PASSWORD, decide, many_may_register, newcomer
 
 __all__ = ["many_may_register"]
 TOWN = "440803002000"
 INBOX = "/notifications"
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture(scope="module")

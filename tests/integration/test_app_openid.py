@@ -32,7 +32,7 @@ from operational_app.identity.models import RoleCode
 from operational_app.main import create_app
 from operational_app.openid.keys import rotate, signing_keys
 from operational_app.openid.upstream import upstream_of
-from tests.app_sample import CHIKAN, PASSWORD, Browser, Records, signed_in, unique
+from tests.app_sample import CHIKAN, PASSWORD, Browser, signed_in, unique
 
 BACK = "https://elder.example.gov.cn/callback"
 OUT = "https://elder.example.gov.cn/goodbye"
@@ -74,11 +74,6 @@ def app(settings):
     app.state_settings = settings
     with served(app):
         yield app
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture(scope="module")

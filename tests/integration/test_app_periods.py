@@ -14,22 +14,17 @@ from huiyang.server import admin_connect
 from operational_app.identity.models import RoleCode
 from operational_app.main import create_app
 from pipelines.worker import tell_plans
-from tests.app_sample import CHIKAN, Records, signed_in
+from tests.app_sample import CHIKAN, signed_in
 from tests.integration.test_app_notifications import key_of, titles
 
 CITY = "440800000000"
-_periods = iter([f"2025-{month:02d}" for month in range(1, 13)])
+_periods = iter([f"{year}-{month:02d}" for year in (2025, 2024) for month in range(1, 13)])
 
 
 @pytest.fixture(scope="module")
 def app(installation):
     tell_plans(installation)
     return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 class Desk:
@@ -241,6 +236,16 @@ def test_an_earlier_release_is_shown_again_with_a_reason(desk, records, period):
         assert same.status_code == 422 and "只能回退到以前发布过的版本" in same.text
         act(desk.reviewer, f"/periods/{period}/releases/{earlier}/roll-back", {"reason": "工单重复计入"})
     assert tasks(records, period) == [("roll_back", "waiting", "工单重复计入", desk.reviewer_name)]
+
+
+def test_a_period_that_was_rolled_back_says_what_is_published(desk, records, period):
+    with (
+        published(records, period) as shown,
+        published(records, period, state="superseded") as signed,
+        published(records, period, state="candidate", published_at=None),
+    ):
+        page = cells(desk.staff.get(f"/periods/{period}").text)
+        assert "已回退" in page and f"现在发布的是第 {shown} 版" in page and f"签发的第 {signed} 版" in page
 
 
 def test_the_list_tells_each_periods_state(desk, period):

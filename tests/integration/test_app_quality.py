@@ -14,21 +14,10 @@ from operational_app.accounts import DemoAccount, ensure_demo_accounts
 from operational_app.demo import ensure_demo_records
 from operational_app.identity.models import RoleCode
 from operational_app.inbox.queries import report_files
-from operational_app.main import create_app
-from tests.app_sample import CHIKAN, XIASHAN, XIASHAN_TOWN, ZONE_TOWN, Browser, Records, signed_in, unique
+from tests.app_sample import CHIKAN, XIASHAN, XIASHAN_TOWN, ZONE_TOWN, Browser, signed_in, unique
 
 CITY = "440800000000"
 THEME = "老人"
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 @pytest.fixture(scope="module")

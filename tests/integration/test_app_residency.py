@@ -19,20 +19,9 @@ from operational_app.identity.administration import Work
 from operational_app.identity.models import RoleCode
 from operational_app.institutions.models import Bed
 from operational_app.institutions.service import settled
-from operational_app.main import create_app
 from operational_app.web.database import AppDatabase
 from operational_app.web.services import today
-from tests.app_sample import CHIKAN, PASSWORD, XIASHAN, Browser, Records, id_number, signed_in, unique
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
+from tests.app_sample import CHIKAN, PASSWORD, XIASHAN, Browser, id_number, signed_in, unique
 
 
 class House:

@@ -17,7 +17,7 @@ from operational_app.identity.second_factor import matching_step, new_secret
 from operational_app.identity.sessions import MAX_FAILURES
 from operational_app.main import create_app
 from operational_app.web.services import now
-from tests.app_sample import CHIKAN, PASSWORD, Browser, Records, signed_in, unique
+from tests.app_sample import CHIKAN, PASSWORD, Browser, signed_in, unique
 
 PAGE = "/me/second-factor"
 OWN_PASSWORD = "Zhan-Jiang.Hai7"
@@ -25,19 +25,9 @@ NOON = datetime.fromisoformat("2026-11-23T12:00:15+08:00")
 
 
 @pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
 def real(installation):
     """The app of an installation that is no demo, on the same database."""
     return create_app(installation.model_copy(update={"demo": False}))
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
 
 
 def code_of(secret, steps=0):

@@ -18,17 +18,7 @@ from operational_app.main import ROUTERS, create_app
 from operational_app.web.database import AppDatabase
 from operational_app.web.gate import MACHINE_PATHS, OPEN_PATHS, PUBLIC_PREFIX, SESSION_COOKIE
 from operational_app.web.services import now
-from tests.app_sample import CHIKAN, PASSWORD, Browser, Records, signed_in
-
-
-@pytest.fixture(scope="module")
-def app(installation):
-    return create_app(installation)
-
-
-@pytest.fixture(scope="module")
-def records(installation):
-    return Records(installation)
+from tests.app_sample import CHIKAN, PASSWORD, Browser, signed_in
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_everything_arrives(installation: Settings, gate: GateResult) -> None:
     assert len(_rows(installation, "theme_result", 901, "id")) == len(gate.theme_results)
     rules = {row[2]: row for row in _rows(installation, "rule_result", 901, "id")}
     assert set(rules) == {r.rule_id for r in gate.rule_results}
-    assert rules["ELD-02"][5:] == ("error", "联系电话格式不正确", rules["ELD-02"][7], 4, 1)
+    assert rules["ELD-02"][5:] == ("error", "联系电话格式不正确", rules["ELD-02"][7], 4, 1, True)
     violations = {(row[2], row[3]): row for row in _rows(installation, "violation", 901, "id")}
     assert violations["ELD-02", "elder"][5:7] == ("440802001001", date(2026, 10, 31))
     assert ("GRD-KEY", "guardian") in violations
@@ -71,7 +71,7 @@ def test_a_rule_that_could_not_run_does_not_look_passed(installation: Settings, 
     deliver(installation, SomeRelease(902), gate)
     rules = {row[2]: row for row in _rows(installation, "rule_result", 902, "id")}
     assert rules["PHO-01"][5:] == (
-        "critical", "未能执行：照片有登记而文件未入库", "缺少记录表 int_photo", 0, 1
+        "critical", "未能执行：照片有登记而文件未入库", "缺少记录表 int_photo", 0, 1, False
     )  # fmt: skip
 
 

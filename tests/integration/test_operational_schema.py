@@ -124,12 +124,14 @@ def test_every_business_table_is_forced_under_row_security(installation):
         "codes",
         "workbench",
         "periods",  # of the whole city, of no person
+        "fix_tasks",
     }
-    assert {name for name in unscoped if name.startswith(("home_service", "codes", "workbench"))} == {
+    assert {name for name in unscoped if name.startswith(("home_service", "codes", "workbench", "fix_tasks"))} == {
         "workbench.announcement",
         "codes.serial_counter",
         "home_service.service_category",
         "home_service.service_item",
+        "fix_tasks.verification",
     }
 
 

@@ -44,6 +44,12 @@ def test_what_came_with_the_first_refresh_is_not_overdue(since: Period | None) -
     assert state_of(OCTOBER, PLAN, date(2026, 12, 31), Facts(1, False, since)) is PeriodState.PUBLISHED
 
 
+def test_a_period_that_shows_an_earlier_release_says_so() -> None:
+    facts = Facts(1, False, SINCE, is_rolled_back=True)
+    assert state_of(OCTOBER, PLAN, date(2026, 11, 20), facts) is PeriodState.ROLLED_BACK
+    assert state_of(OCTOBER, PLAN, date(2026, 11, 20), Facts(1, True, SINCE, True)) is PeriodState.IN_REVIEW
+
+
 def test_before_the_first_refresh_the_last_period_is_the_one_to_do() -> None:
     assert state_of(OCTOBER, PLAN, date(2026, 11, 20), Facts(0, False, None)) is PeriodState.PREPARING
 
