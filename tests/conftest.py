@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -52,11 +53,23 @@ def pytest_configure(config: pytest.Config) -> None:
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-_untried_ports = iter(range(20000 + os.getpid() % 1000 * 10, 32000, 10))
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one installation stay with one process and in their order, whichever process takes them.
+
+    The two that are shared are the longest groups; modules without one, or with their own, fill up what time is left.
+    """
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        shared = next((name for name in ("demo_installation", "bare_server") if name in fixtures), None)
+        item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
+
+
+_untried_ports = itertools.islice(itertools.cycle(range(20000, 32000, 10)), os.getpid() * 97 % 1200, None)
 
 
 def _first_of_free_ports(count: int) -> int:
-    """Two test runs at once meet rarely: each begins to look at a place of its own. No port is given twice."""
+    """Two processes of tests meet rarely: each begins to look at a place of its own. No port is given twice."""
     for first in _untried_ports:
         with ExitStack() as stack:
             try:
