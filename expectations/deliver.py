@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import psycopg
+from psycopg.types.json import Jsonb
 
+from expectations.catalogue import Catalogue, catalogue_for
 from expectations.continuity import FigureChange
 from expectations.release_info import ReleaseInfo
 from expectations.results import GateResult, Violation
@@ -26,6 +28,7 @@ def deliver(settings: Settings, release: ReleaseInfo, gate: GateResult) -> None:
     with connect(Login.INBOX, settings) as connection:
         _release_result(connection, release, gate)
         _theme_results(connection, release, gate)
+        tell_catalogue(connection, catalogue_for(gate.period_end))
         _rules(connection, gate)
         _rule_results(connection, release, gate)
         _violations(connection, release.release_id, lambda: read_violations(settings, gate.gate_run_id))
@@ -52,20 +55,37 @@ def _release_result(connection: psycopg.Connection, release: ReleaseInfo, gate: 
     connection.execute(
         "insert into inbox.release_result (release_id, period, lane, state, as_of, published_at, publishable, accepted,"
         " completeness_numerator, completeness_denominator, error_numerator, error_denominator, report_folder,"
-        " accepted_by_figures) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " accepted_by_figures, catalogue_sha256)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " on conflict (release_id) do update set period = excluded.period, lane = excluded.lane,"
         " state = excluded.state, as_of = excluded.as_of, published_at = excluded.published_at,"
         " publishable = excluded.publishable, accepted = excluded.accepted,"
         " completeness_numerator = excluded.completeness_numerator,"
         " completeness_denominator = excluded.completeness_denominator,"
         " error_numerator = excluded.error_numerator, error_denominator = excluded.error_denominator,"
-        " report_folder = excluded.report_folder, accepted_by_figures = excluded.accepted_by_figures",
+        " report_folder = excluded.report_folder, accepted_by_figures = excluded.accepted_by_figures,"
+        " catalogue_sha256 = excluded.catalogue_sha256",
         [
             release.release_id, release.period, release.lane, release.state, release.as_of, release.published_at,
             gate.publishable, release.accepted, totals.completeness_numerator, totals.completeness_denominator,
             totals.error_record_count, totals.record_count, release.report_folder, gate.accepted_by_figures,
+            gate.catalogue_sha256,
         ],
     )  # fmt: skip
+
+
+def tell_catalogue(connection: psycopg.Connection, catalogue: Catalogue) -> None:
+    """Tells the app a catalogue in force; one that it knows is told to be in force still.
+
+    Args:
+        connection: as login inbox.
+    """
+    version = catalogue.required_fields
+    connection.execute(
+        "insert into inbox.catalogue (sha256, version, effective_from, content) values (%s, %s, %s, %s)"
+        " on conflict (sha256) do update set last_told_at = now()",
+        [catalogue.sha256, version.version, version.effective_from, Jsonb(catalogue.content)],
+    )
 
 
 def _theme_results(connection: psycopg.Connection, release: ReleaseInfo, gate: GateResult) -> None:

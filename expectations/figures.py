@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+#: The error rate must stay below it.
+ERROR_LIMIT_PERCENT = 1
 #: What a reader compares a percentage with: nothing, the acceptance limit of the error rate, everything.
-THRESHOLDS_PERCENT = (0, 1, 100)
+THRESHOLDS_PERCENT = (0, ERROR_LIMIT_PERCENT, 100)
+#: What an accepted release must show, as it is told and approved.
+ACCEPTANCE = {
+    "完整率": "已填项与已登记记录 ÷ 应填项与应登记记录，恰为 100%",
+    "错误率": f"至少违反一条错误级规则的记录 ÷ 全部记录，低于 {ERROR_LIMIT_PERCENT}%",
+}
 _FEWEST_DIGITS = 2
 
 
@@ -41,5 +48,5 @@ def is_complete(numerator: int, denominator: int) -> bool:
 
 
 def is_error_rate_accepted(numerator: int, denominator: int) -> bool:
-    """Strictly below 1 %."""
-    return denominator > 0 and 100 * numerator < denominator
+    """Strictly below the limit."""
+    return denominator > 0 and 100 * numerator < ERROR_LIMIT_PERCENT * denominator

@@ -21,10 +21,11 @@ from psycopg.rows import dict_row
 
 from expectations import store
 from expectations.catalogue import SUBJECTS, Catalogue, catalogue_for
+from expectations.catalogue.building_blocks import lookups_of
 from expectations.catalogue.registers import DUE, DUE_REGISTER
 from expectations.results import GateResult, RuleResult, ThemeResult, Totals, judge
 from expectations.rule import Dimension, RecordPeriod, Rule, Severity, Subject, Theme
-from expectations.subjects import REFERENCE_SCHEMA, lookups_of, subject_sql
+from expectations.subjects import REFERENCE_SCHEMA, subject_sql
 from huiyang.database import Login, connect, sqlalchemy_url
 from huiyang.errors import HuiyangError
 from huiyang.periods import Period

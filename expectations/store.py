@@ -11,9 +11,10 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from expectations.catalogue import Catalogue
+from expectations.catalogue.building_blocks import lookups_for
 from expectations.results import RuleResult, ThemeResult, Verdict, Violation
 from expectations.rule import RecordPeriod, Rule, Subject
-from expectations.subjects import REFERENCE_SCHEMA, lookups_for, subject_sql
+from expectations.subjects import REFERENCE_SCHEMA, subject_sql
 from huiyang.database import Login, connect
 from huiyang.settings import Settings
 

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from functools import cache
 
-from expectations.catalogue.building_blocks import repeated
-from expectations.rule import Lookup, RecordPeriod, Rule, Subject
+from expectations.catalogue.building_blocks import lookups_of
+from expectations.rule import Lookup, RecordPeriod, Subject
 
 #: Where dbt's seeds put the reference data.
 REFERENCE_SCHEMA = "reference"
-
-
-@cache
-def lookups_of(subject: Subject) -> tuple[Lookup, ...]:
-    """The subject's lookups, with the one that its key rule needs."""
-    return (repeated(subject.table, ("id",), "key_repeated"), *subject.lookups)
-
-
-def lookups_for(subject: Subject, rules: Iterable[Rule]) -> tuple[Lookup, ...]:
-    """Those lookups whose columns the rules name."""
-    words = {word for rule in rules for word in re.findall(r"\w+", rule.predicate)}
-    return tuple(lookup for lookup in lookups_of(subject) if words & set(lookup.columns))
 
 
 def subject_sql(subject: Subject, records: RecordPeriod, lookups: Iterable[Lookup] | None = None) -> str:

@@ -49,6 +49,8 @@ from operational_app.openid import views as openid_views
 from operational_app.organizations import own_pages as own_organization
 from operational_app.organizations import views as organizations
 from operational_app.periods import pages as period_pages
+from operational_app.rule_catalogue import pages as rule_pages
+from operational_app.rule_catalogue.views import RuleView
 from operational_app.web.back_office import BackOffice
 from operational_app.web.cache import TimedCache
 from operational_app.web.database import AppDatabase
@@ -87,6 +89,7 @@ ROUTERS = (
     inbox_pages.router,
     period_pages.router,
     fix_pages.router,
+    rule_pages.router,
     audit_pages.router,
 )
 LISTS = (
@@ -97,6 +100,7 @@ LISTS = (
     home_service.OrderView,
     CodesView,
     FixTaskView,
+    RuleView,
     JoinView,
     announcements.AnnouncementView,
     identity_views.AccountView,

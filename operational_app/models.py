@@ -20,11 +20,12 @@ from operational_app.openid import models as openid
 from operational_app.organizations import models as organizations
 from operational_app.periods import models as periods
 from operational_app.reference import models as reference
+from operational_app.rule_catalogue import models as rule_catalogue
 from operational_app.workbench import models as workbench
 from operational_app.workforce import models as workforce
 
 __all__ = [
     "api", "assessments", "audit", "codes", "collection", "devices", "elders", "facilities", "family_beds",
     "fix_tasks", "health", "home_service", "identity", "inbox", "institutions", "joining", "openid", "organizations",
-    "periods", "reference", "workbench", "workforce",
+    "periods", "reference", "rule_catalogue", "workbench", "workforce",
 ]  # fmt: skip

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import psycopg
 
+from expectations.catalogue import catalogues
+from expectations.deliver import tell_catalogue
 from huiyang.database import Login, connect
 from huiyang.errors import HuiyangError
 from huiyang.periods import Cadence
@@ -66,9 +68,11 @@ def step_label(what: str) -> str:
 
 
 def tell_plans(settings: Settings) -> None:
-    """Tells the app the rhythm of each cadence, who may sign, and how long fix tasks may take."""
+    """Tells the app the rhythm of each cadence, who may sign, how long fix tasks may take, and the rules in force."""
     orchestration = load_orchestration()
     with connect(Login.INBOX, settings) as connection:
+        for catalogue in catalogues():
+            tell_catalogue(connection, catalogue)
         for cadence in Cadence:
             rules = orchestration.cadences[cadence]
             connection.execute(

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -59,7 +60,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     The two that are shared are the longest groups; modules without one, or with their own, fill up what time is left.
     """
+    known: Counter[str] = Counter()
     for item in items:
+        known[item.nodeid] += 1
+        if known[item.nodeid] > 1:  # of schemathesis: one name for all operations, and xdist runs a name once
+            item._nodeid = f"{item.nodeid}[{known[item.nodeid]}]"
         fixtures = getattr(item, "fixturenames", ())
         shared = next((name for name in ("demo_installation", "bare_server") if name in fixtures), None)
         item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))

@@ -6,9 +6,11 @@ A new rule goes to its theme's module; a failing case in `tests/integration/expe
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
+from typing import Any
 
 from expectations.catalogue import (
     elders,
@@ -20,8 +22,9 @@ from expectations.catalogue import (
     registers,
     workforce,
 )
-from expectations.catalogue.building_blocks import key_rule
-from expectations.required_fields import RequiredFieldsVersion, required_rules, version_for
+from expectations.catalogue.building_blocks import key_rule, lookups_for
+from expectations.figures import ACCEPTANCE
+from expectations.required_fields import RequiredFieldsVersion, read_versions, required_rules, version_for
 from expectations.rule import Rule, Subject
 
 _MODULES = (elders, institutions, facilities, family_beds, home_service, health, workforce, registers)
@@ -46,14 +49,53 @@ class Catalogue:
     def _by_id(self) -> dict[str, Rule]:
         return {rule.id: rule for rule in self.rules}
 
-    @property
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """Everything that decides a verdict, and what people read of it: what is told to the app and approved there.
+
+        Texts only, in a stable order: `acceptance`, `required_fields` (version, days, basis, registers), `rules` (one
+        mapping a rule, in the order of the themes).
+        """
+        version = self.required_fields
+        return {
+            "acceptance": ACCEPTANCE,
+            "required_fields": {
+                "version": version.version,
+                "effective_from": version.effective_from.isoformat(),
+                "effective_until": version.effective_until.isoformat() if version.effective_until else "",
+                "basis": version.basis,
+                "registers": "、".join(version.registers),
+            },
+            "rules": [_told(rule) for rule in self.rules],
+        }
+
+    @cached_property
     def sha256(self) -> str:
-        """Fingerprint of everything that decides a verdict: two runs with the same one judged alike."""
-        text = "\n".join(
-            "\x1f".join((rule.id, rule.severity, rule.applies, rule.violated, repr(rule.subject.lookups)))
-            for rule in self.rules
-        )
+        """Fingerprint of the content: two runs with the same one judged alike."""
+        text = json.dumps(self.content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _told(rule: Rule) -> dict[str, str]:
+    compared = [
+        f"{name} = {expression}\n{lookup.join}".strip()
+        for lookup in lookups_for(rule.subject, [rule])
+        for name, expression in lookup.columns.items()
+    ]
+    return {
+        "id": rule.id,
+        "theme": rule.theme.value,
+        "record": rule.subject.name,
+        "dimension": rule.dimension.value,
+        "severity": rule.severity.value,
+        "title": rule.title,
+        "definition": rule.definition,
+        "applies": rule.applies,
+        "violated": rule.violated,
+        "compared": "\n\n".join(compared),
+        "owner": rule.owner.value,
+        "recommendation": rule.recommendation,
+    }
 
 
 @cache
@@ -75,3 +117,8 @@ def catalogue_for(period_end: date) -> Catalogue:
     ids = [rule.id for rule in rules]
     assert len(ids) == len(set(ids)), "two rules share an id"
     return Catalogue(tuple(rules), version)
+
+
+def catalogues() -> tuple[Catalogue, ...]:
+    """The catalogue of each version of the required fields."""
+    return tuple(catalogue_for(version.effective_from) for version in read_versions())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
 
 from expectations.labels import column_label
 from expectations.rule import Dimension, Lookup, Owner, Rule, Severity, Subject
@@ -51,6 +54,18 @@ DIVISION = Lookup(
     {"division_level": "division.level"},
     "left join {reference}.ref_division as division on division.division_code = record.division_code",
 )
+
+
+@cache
+def lookups_of(subject: Subject) -> tuple[Lookup, ...]:
+    """The subject's lookups, with the one that its key rule needs."""
+    return (repeated(subject.table, ("id",), "key_repeated"), *subject.lookups)
+
+
+def lookups_for(subject: Subject, rules: Iterable[Rule]) -> tuple[Lookup, ...]:
+    """Those lookups whose columns the rules name."""
+    words = {word for rule in rules for word in re.findall(r"\w+", rule.predicate)}
+    return tuple(lookup for lookup in lookups_of(subject) if words & set(lookup.columns))
 
 
 def key_rule(subject: Subject) -> Rule:

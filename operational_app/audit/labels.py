@@ -32,6 +32,7 @@ OBJECTS = {
     "joining.invitation": "邀请",
     "workbench.announcement": "公告",
     "inbox.release_result": "数据质量结果",
+    "inbox.catalogue": "质量规则目录",
     "periods.task": "期次任务",
     "periods.review": "期次送审",
     "fix_tasks.fix_task": "数据补录任务",

@@ -62,6 +62,7 @@ class Act(Code):
     COLLECTION_FILING = "collection_filing", "采集填报与审核"
     COLLECTION_EXPORT = "collection_export", "下载采集数据"
     FIX_TASK = "fix_task", "数据补录与豁免"
+    RULE_APPROVAL = "rule_approval", "质量规则变更送审与批准"
     AUDIT_READ = "audit_read", "查看审计日志"
     AUDIT_EXPORT = "audit_export", "导出审计日志"
     AUDIT_VERIFY = "audit_verify", "校验审计日志"

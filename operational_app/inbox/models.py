@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, Numeric, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from operational_app.core.base import Base, Identified
+from operational_app.core.base import NOW, Base, Identified
 from operational_app.core.row_security import Scope
 
 # Every signed-in user may read a release's verdicts; violations are scoped by division.
@@ -35,6 +36,7 @@ class ReleaseResult(Identified, Base):
     error_numerator: Mapped[int]
     error_denominator: Mapped[int]
     report_folder: Mapped[str | None]  # below Settings.report_dir
+    catalogue_sha256: Mapped[str | None]  # the rules that judged it; unknown of releases before these were told
 
 
 class ThemeResult(Identified, Base):
@@ -75,6 +77,27 @@ class RuleOfQuality(Base):
     owner: Mapped[str]
     record_table: Mapped[str]
     of_period: Mapped[bool]
+
+
+class Catalogue(Identified, Base):
+    """The rules, required fields and acceptance limits that releases are judged by, as the pipelines told them; kept.
+
+    Attributes:
+        sha256: of the content.
+        version, effective_from: of the required fields.
+        last_told_at: when a refresh, or the start of the pipelines' worker, last had it in force.
+        content: see expectations.catalogue.Catalogue.content.
+    """
+
+    __tablename__ = "catalogue"
+    __table_args__ = (UniqueConstraint("sha256"), {"schema": "inbox"})
+
+    sha256: Mapped[str]
+    version: Mapped[str]
+    effective_from: Mapped[date]
+    first_told_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    last_told_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    content: Mapped[dict[str, Any]] = mapped_column(JSONB, deferred=True)  # a quarter of a megabyte
 
 
 class RuleResult(Identified, Base):

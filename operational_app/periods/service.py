@@ -19,6 +19,7 @@ from operational_app.inbox.models import CadencePlan, ReleaseResult
 from operational_app.inbox.queries import sees_whole_city, striking_changes
 from operational_app.periods.models import Decision, Lane, Review, Task, TaskKind, TaskState
 from operational_app.periods.rules import Plan
+from operational_app.rule_catalogue.queries import unapproved_catalogue
 from operational_app.workbench.models import NotificationKind
 from operational_app.workbench.notifications import nearest_holders, notify
 
@@ -122,7 +123,8 @@ def submit(work: Work, release_id: int, note: str) -> Review:
     """Hands an official candidate to the reviewers.
 
     Raises:
-        Refused: it is none, is not publishable, or has figures out of their usual range and no word on them.
+        Refused: it is none, is not publishable, was judged by rules that nobody approved, or has figures out of their
+            usual range and no word on them.
     """
     _whole_city(work)
     note = _text(note)
@@ -134,6 +136,7 @@ def submit(work: Work, release_id: int, note: str) -> Review:
     )
     if work.session.scalar(newest) != release_id:
         raise Refused("这一期有更新的正式版候选，请送审最新的一版。")
+    _judged_by_approved_rules(work.session, release)
     striking = sum(striking_changes(work.session, release_id, work.actor.scope).values())
     if striking and not note:
         raise Refused(f"有 {striking} 项数字超出常见范围，请写明核实情况后送审。")
@@ -188,7 +191,8 @@ def sign(work: Work, release_id: int, reason: str) -> Task:
         reason: why one that is not accepted is published all the same.
 
     Raises:
-        Refused: not a reviewer, one's own, decided meanwhile, or not accepted and no reason.
+        Refused: not a reviewer, one's own, decided meanwhile, judged by rules that nobody approved, or not accepted and
+            no reason.
     """
     reason = _text(reason)
     review = _to_decide(work, release_id)
@@ -196,6 +200,7 @@ def sign(work: Work, release_id: int, reason: str) -> Task:
     plan = work.session.get(CadencePlan, Period.parse(review.period).cadence.value)
     if plan is None or work.actor.username not in plan.reviewers:
         raise Refused("您不在编排设置的审核人名单中，不能签发。")
+    _judged_by_approved_rules(work.session, release)
     if not release.accepted_by_figures and not reason:
         raise Refused("这一版未达标，请写明仍予签发的理由。")
     review.decision, review.decided_by, review.decided_at, review.reason = (
@@ -251,6 +256,13 @@ def _release(session: Session, release_id: int) -> ReleaseResult:
     if release is None:
         raise Refused("没有这个版本。")
     return release
+
+
+def _judged_by_approved_rules(session: Session, release: ReleaseResult) -> None:
+    if catalogue := unapproved_catalogue(session, release):
+        raise Refused(
+            f"检查这一版所用的规则目录（第 {catalogue.id} 版）有未经批准的变更，请先在“规则目录—目录版本与审批”中批准。"
+        )
 
 
 def _whole_city(work: Work) -> None:

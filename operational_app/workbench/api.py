@@ -17,7 +17,6 @@ from operational_app.api.operations import Asked, DivisionCode, Done, Key, Line,
 from operational_app.api.paging import Page, Paging
 from operational_app.identity.access import Resource
 from operational_app.identity.admin_pages import work_of
-from operational_app.inbox.queries import latest_release
 from operational_app.web.services import now, session
 from operational_app.workbench import announcements, notifications
 from operational_app.workbench.models import AnnouncementKind, Audience, Notification, NotificationKind
@@ -86,8 +85,7 @@ class NotificationTold(Told):
 @router.get("/me/to-dos", summary="我的待办事项", **needs(Resource.WORKBENCH))
 def own_to_dos(request: Request) -> list[ToDoTold]:
     work = work_of(request)
-    release = latest_release(work.session) if work.actor.may(Resource.QUALITY) else None
-    return [ToDoTold.model_validate(found) for found in to_dos(work.session, work.actor, work.at, release)]
+    return [ToDoTold.model_validate(found) for found in to_dos(work.session, work.actor, work.at)]
 
 
 @router.get("/me/notifications", summary="我的消息通知", **needs(Resource.WORKBENCH))

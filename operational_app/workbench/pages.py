@@ -55,7 +55,7 @@ def workbench(request: Request) -> HTMLResponse:
         release=release,
         lanes=LANES,
         states=STATES,
-        to_dos=to_dos(work, who, now(), release),
+        to_dos=to_dos(work, who, now()),
         announcements=announcements_for(work, who, now(), _ANNOUNCEMENTS_SHOWN),
         may_ask_to_join=not who.roles,
     )

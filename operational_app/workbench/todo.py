@@ -13,12 +13,14 @@ from operational_app.collection.queries import waiting_to_check, waiting_to_fill
 from operational_app.fix_tasks.models import FixState, FixTask
 from operational_app.identity.access import Resource
 from operational_app.identity.sessions import Actor
-from operational_app.inbox.models import ReleaseResult, Violation
+from operational_app.inbox.queries import sees_whole_city
 from operational_app.institutions.board import residents
 from operational_app.institutions.models import Institution
 from operational_app.institutions.queries import EXPIRES_SOON
 from operational_app.joining.models import JoinRequest, RequestState
 from operational_app.organizations.models import Qualification
+from operational_app.periods.models import Review
+from operational_app.rule_catalogue.queries import catalogue_in_force, standing
 from operational_app.web.counting import MOST_LISTED, count_up_to
 from operational_app.web.scoping import in_scope
 from operational_app.workbench.announcements import announcements_for
@@ -39,19 +41,14 @@ class ToDo:
     is_late: bool = False
 
 
-def to_dos(work: Session, who: Actor, at: datetime, release: ReleaseResult | None) -> list[ToDo]:
-    """What waits for a user; nothing of what they may not open.
-
-    Args:
-        release: the newest one, whose violations are to be mended.
-    """
+def to_dos(work: Session, who: Actor, at: datetime) -> list[ToDo]:
+    """What waits for a user; nothing of what they may not open."""
     found = []
     if who.may(Resource.JOIN_APPROVALS):
         found.append(_requests(work, who, at))
     if who.may(Resource.FIX_TASKS):
         found.append(_fixes(work, who, at))
-    elif release is not None:
-        found.append(_violations(work, who, release))
+    found += _official_releases(work, who)
     if who.may(Resource.OWN_ORGANIZATION):
         found.append(_permits(work, at))
     if who.may(Resource.INSTITUTION_CHANGES):
@@ -76,11 +73,25 @@ def _fixes(work: Session, who: Actor, at: datetime) -> ToDo:
     return _counted(work, waiting, "数据补录待办理", "/fix-tasks/list?state=open", is_late=is_late)
 
 
-def _violations(work: Session, who: Actor, release: ReleaseResult) -> ToDo:
-    statement = select(Violation.id).where(
-        Violation.release_id == release.release_id, in_scope(Violation.division_code, who.scope)
-    )
-    return _counted(work, statement, "数据质量待整改记录", f"/quality/{release.release_id}")
+def _official_releases(work: Session, who: Actor) -> list[ToDo]:
+    """What reviewers and data staff of the city's bureau have to see to before an official release can be signed."""
+    if not sees_whole_city(who.scope):
+        return []
+    found = []
+    if who.may(Resource.PERIOD_REVIEW):
+        waiting = (Review.decision.is_(None), Review.submitted_by != who.account_id)
+        count = work.scalar(select(func.count()).select_from(Review).where(*waiting)) or 0
+        found.append(ToDo("正式版待签发", count, "/periods"))
+    catalogue = catalogue_in_force(work)
+    state = standing(work, catalogue) if catalogue else None
+    if catalogue and state and not state.is_approved:
+        url = f"/rules/catalogues/{catalogue.id}"
+        if not state.is_waiting and who.may(Resource.PERIOD_REFRESH):
+            found.append(ToDo("质量规则变更待送审", 1, url))
+        own = state.approval is not None and state.approval.asked_by == who.account_id
+        if state.is_waiting and who.may(Resource.PERIOD_REVIEW) and not own:
+            found.append(ToDo("质量规则变更待批准", 1, url))
+    return found
 
 
 def _counted(work: Session, statement: Select[int], label: str, url: str, *, is_late: bool = False) -> ToDo:

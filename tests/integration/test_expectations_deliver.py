@@ -9,6 +9,7 @@ from datetime import date
 import psycopg
 import pytest
 
+from expectations.catalogue import catalogue_for
 from expectations.deliver import deliver
 from expectations.gate import run_gate
 from expectations.results import GateResult
@@ -57,7 +58,13 @@ def test_everything_arrives(installation: Settings, gate: GateResult) -> None:
     assert stored[1:] == (
         901, PERIOD, "official", "candidate", release.as_of, None, False, False, totals.completeness_numerator,
         totals.completeness_denominator, totals.error_record_count, totals.record_count, "901", False,
+        gate.catalogue_sha256,
     )  # fmt: skip
+    with connect(Login.INBOX, installation) as inbox:
+        [content] = inbox.execute(
+            "select content from inbox.catalogue where sha256 = %s", [gate.catalogue_sha256]
+        ).fetchone()  # fmt: skip
+    assert [rule["id"] for rule in content["rules"]] == [rule.id for rule in catalogue_for(gate.period_end).rules]
     assert len(_rows(installation, "theme_result", 901, "id")) == len(gate.theme_results)
     rules = {row[2]: row for row in _rows(installation, "rule_result", 901, "id")}
     assert set(rules) == {r.rule_id for r in gate.rule_results}

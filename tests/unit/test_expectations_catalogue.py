@@ -12,10 +12,11 @@ from sqlalchemy import Enum, Table
 
 from expectations import required_fields
 from expectations.catalogue import SUBJECTS, Catalogue, catalogue_for
+from expectations.catalogue.building_blocks import lookups_for, lookups_of
 from expectations.labels import column_label
 from expectations.required_fields import read_versions, version_for
 from expectations.rule import Dimension, RecordPeriod, Rule, Severity, Theme
-from expectations.subjects import lookups_for, lookups_of, subject_sql
+from expectations.subjects import subject_sql
 from huiyang.errors import HuiyangError
 from huiyang.settings import PROJECT_ROOT
 from operational_app.core.base import Base
