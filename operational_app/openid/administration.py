@@ -49,6 +49,8 @@ def save_application(
 ) -> tuple[Application, str | None]:  # fmt: skip
     """Registers an application, or changes one. Shut, it is out at the next request, its tokens too.
 
+    So is the REST API for its tokens once it may no longer call it.
+
     Args:
         redirect_uris, post_logout_redirect_uris: one a line.
         is_public: counts when it is registered.

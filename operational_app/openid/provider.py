@@ -368,9 +368,12 @@ class Provider(AuthorizationServer):
         return person_for(self.session, actor, code.application_id) if actor else None
 
     def person_of_token(self, token: str) -> tuple[Person, str] | None:
-        """Whom an access token tells of, and its scope; None for a token that is unknown, ended or nobody's."""
-        code = self.session.scalar(
-            select(AuthorizationCode)
+        """Whom an access token tells of, and what of its scope the application may still ask for.
+
+        None for a token that is unknown, ended or nobody's.
+        """
+        found = self.session.execute(
+            select(AuthorizationCode, Application)
             .join(AccessToken, AccessToken.code_id == AuthorizationCode.id)
             .join(Application, Application.id == AuthorizationCode.application_id)
             .where(
@@ -379,9 +382,12 @@ class Provider(AuthorizationServer):
                 AccessToken.expires_at > self.at,
                 Application.is_active,
             )
-        )
-        person = self.person_of(code) if code else None
-        return (person, code.granted_scope) if code and person else None
+        ).one_or_none()
+        if found is None:
+            return None
+        code, application = found
+        person = self.person_of(code)
+        return (person, Client(application).get_allowed_scope(code.granted_scope) or "") if person else None
 
     def note(
         self, application: Application, account_id: int, outcome: Outcome = Outcome.SUCCESS, **details: object

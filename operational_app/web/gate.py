@@ -169,6 +169,10 @@ class _Passage:
         if is_api and (why_not := self._why_not_call(actor)) is not None:
             await self._answer(why_not)
             return
+        if is_api and not self._scope["path"].isprintable():
+            # No address of ours. The patterns of routes end in `$`, which also matches before a final line feed.
+            await self._answer(problem(404))
+            return
         if is_api and request.method not in _SAFE_METHODS:
             body = await self._read_body()
             if body is None:

@@ -109,10 +109,17 @@ class TestProblems:
 
     @pytest.mark.parametrize(
         ("path", "status"),
-        [("/nothing", 404), ("/codes/a%0Ab/6.33e-234", 403), ("/%0A", 404), ("/a%0D%0Ab/1", 404)],
+        [
+            ("/nothing", 404),
+            ("/codes/a%0Ab/6.33e-234", 404),
+            ("/%0A", 404),
+            ("/a%0D%0Ab/1", 404),
+            ("/me%0A", 404),
+            ("/institutions/1%0A", 404),
+        ],
     )
     def test_an_address_that_is_none_is_a_problem_too(self, nobody, path, status):
-        """A line break once led past the API to the page that says 没有找到."""
+        """A line break once led past the API to the page that says 没有找到, a final one to the address without it."""
         is_problem(nobody.get(path), status)
 
     def test_too_much_is_too_much(self, nobody):

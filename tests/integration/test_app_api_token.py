@@ -139,6 +139,18 @@ class TestAccessToken:
             assert changed.rowcount == 1
         is_problem(partner.call(token, "/me"), 401)
 
+    def test_it_opens_the_api_no_longer_once_its_application_may_not_call_it(self, app, records):
+        partner = Partner(app, records, may_call_api=True)
+        token, _ = partner.token_of(records.account(RoleCode.LEADER, division_code=CHIKAN))
+        assert partner.call(token, "/me").status_code == 200
+        (version,) = partner.row("select row_version from identity.application where id = %s", partner.key)
+        unticked = {name: value for name, value in partner.form.items() if name != "may_call_api"}
+        done = partner.system.post(partner.page, unticked | {"row_version": str(version)}, form_on=partner.page)
+        assert done.status_code == 303, done.text
+        is_problem(partner.call(token, "/me"), 401)
+        bearer = {"authorization": f"Bearer {token}"}  # it still tells the application who has signed in
+        assert Browser.of(app).client.get("/oauth/userinfo", headers=bearer).status_code == 200
+
     def test_it_ends_with_its_application_and_its_person(self, app, records):
         partner = Partner(app, records, may_call_api=True)
         username = records.account(RoleCode.LEADER, division_code=CHIKAN)
