@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from operational_app.inbox.queries import SEVERITIES
+
 #: The parts of a rule, as people read them, in the order shown.
 PARTS = {
     "title": "问题", "theme": "主题", "record": "对象", "dimension": "质量维度", "severity": "程度",
@@ -72,7 +74,11 @@ def _differences(
     names: Mapping[str, str], before: Mapping[str, str], after: Mapping[str, str]
 ) -> tuple[Difference, ...]:
     return tuple(
-        Difference(label, before.get(name, ""), after.get(name, ""))
+        Difference(label, _shown(name, before.get(name, "")), _shown(name, after.get(name, "")))
         for name, label in names.items()
         if before.get(name, "") != after.get(name, "")
     )
+
+
+def _shown(name: str, value: str) -> str:
+    return SEVERITIES[value][0] if name == "severity" and value in SEVERITIES else value

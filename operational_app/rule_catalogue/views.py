@@ -46,9 +46,11 @@ class RuleView(ArchiveView):
         column("title", "问题", "record", getter=lambda request, row: row.parts["title"]),
         column("rule_id", "编号", "code", getter=lambda request, row: row.id),
         column("theme", "主题", is_short=True, getter=lambda request, row: row.parts["theme"]),
-        column("dimension", "质量维度", is_short=True, getter=lambda request, row: row.parts["dimension"]),
+        column(
+            "dimension", "质量维度", is_short=True, on_phone=False, getter=lambda request, row: row.parts["dimension"]
+        ),
         column("severity", "程度", "badge", getter=lambda request, row: SEVERITIES[row.parts["severity"]]),
-        column("owner", "责任方", is_short=True, getter=lambda request, row: row.parts["owner"]),
+        column("owner", "责任方", is_short=True, on_phone=False, getter=lambda request, row: row.parts["owner"]),
         column(
             "violations", "最近一版不符合", "number", is_number=True, getter=lambda request, row: row.violations
         ),
