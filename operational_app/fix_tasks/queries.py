@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,6 +17,7 @@ from operational_app.identity.models import Account
 from operational_app.identity.sessions import Actor
 from operational_app.inbox.models import RuleOfQuality
 from operational_app.inbox.queries import record_address
+from operational_app.organizations.models import Organization
 from operational_app.web.scoping import in_scope
 
 STATE_COLOURS = {
@@ -85,14 +86,23 @@ def place_of(session: Session, task: FixTask, who: Actor) -> str | None:
 
 @dataclass(frozen=True)
 class FixRow:
-    """A task in a list, with its rule's words."""
+    """A task in a list, with its rule's words.
+
+    Attributes:
+        organization: name of the owner, where the owner is an organization.
+    """
 
     task: FixTask
     rule: RuleOfQuality
+    organization: str = ""
 
     @property
     def id(self) -> int:
         return self.task.id
+
+    @property
+    def owner(self) -> str:
+        return f"{self.task.owner}：{self.organization}" if self.organization else self.task.owner
 
 
 def listing(values: Mapping[str, Any], scope: ScopeSetting, today: date) -> Select[FixTask, RuleOfQuality]:
@@ -117,6 +127,14 @@ def listing(values: Mapping[str, Any], scope: ScopeSetting, today: date) -> Sele
     elif late == "again":
         statement = statement.where(FixTask.found_again > 0)
     return statement.order_by(FixTask.due_on, FixTask.id)
+
+
+def rows_of(session: Session, found: Iterable[tuple[FixTask, RuleOfQuality]]) -> list[FixRow]:
+    """The rows of one page of a list."""
+    found = list(found)
+    keys = {task.organization_id for task, _ in found if task.organization_id}
+    names = dict(session.execute(select(Organization.id, Organization.name).where(Organization.id.in_(keys))).all())
+    return [FixRow(task, rule, names.get(task.organization_id or 0, "")) for task, rule in found]
 
 
 def rule_of(session: Session, task: FixTask) -> RuleOfQuality:

@@ -57,7 +57,7 @@ class FixTaskView(ArchiveView):
             getter=lambda request, row: f"{record_name(row.task.record_table)} {row.task.record_id}",
         ),
         column("division", "所在地", getter=lambda request, row: division(row.task.division_code)),
-        column("owner", "责任方", getter=lambda request, row: row.task.owner),
+        column("owner", "责任方", getter=lambda request, row: row.owner),
         column("due_on", "办理期限", is_short=True, getter=lambda request, row: row.task.due_on),
         column("state", "状态", "badge", getter=_badge),
     )  # fmt: skip
@@ -67,9 +67,6 @@ class FixTaskView(ArchiveView):
 
     def search(self, call: ListCall) -> Found:
         statement = queries.listing(call.filters.values, call.actor.scope, call.today)
-        rows = [
-            FixRow(task, rule)
-            for task, rule in call.session.execute(statement.offset(call.skip).limit(call.limit))
-        ]  # fmt: skip
+        rows = queries.rows_of(call.session, call.session.execute(statement.offset(call.skip).limit(call.limit)))
         total = total_of(call.session, statement, call.skip, call.limit, len(rows), MOST_LISTED + 1)
         return found_page(rows, total, call.skip, call.limit)

@@ -221,7 +221,8 @@ class TestLoop:
 @pytest.mark.feature(22)
 class TestWhose:
     def test_an_institution_sees_its_own_and_a_neighbour_does_not(self, app, records, refresh):
-        institution, organization = records.institution(unique("颐养院"), CHIKAN)
+        name = unique("颐养院")
+        institution, organization = records.institution(name, CHIKAN)
         bed = records.bed(institution)
         _, other = records.institution(unique("颐养院"), CHIKAN)
         refresh(("BED-03", "bed", bed, CHIKAN))
@@ -231,7 +232,8 @@ class TestWhose:
         neighbour = signed_in(app, records.account(RoleCode.INSTITUTION_MANAGER, organization_id=other))
         page = manager.get(f"/fix-tasks/{found['id']}")
         assert f"/institutions/{institution}/beds/{bed}" in page.text
-        assert f"/fix-tasks/{found['id']}" in manager.get("/fix-tasks/list").text
+        listed = manager.get("/fix-tasks/list").text
+        assert f"/fix-tasks/{found['id']}" in listed and f"养老机构：{name}" in listed
         assert neighbour.get(f"/fix-tasks/{found['id']}").status_code == 404
         assert f"/fix-tasks/{found['id']}" not in neighbour.get("/fix-tasks/list").text
         assert answer(neighbour, found).status_code == 404
