@@ -21,15 +21,14 @@ from operational_app.inbox.models import ReleaseResult
 from operational_app.inbox.queries import LANES, STATES, compared_units, sees_whole_city, striking_changes
 from operational_app.periods import service
 from operational_app.periods.models import Lane, Review, Task, TaskKind, TaskState
-from operational_app.periods.rules import Facts, PeriodState, Plan, is_late, seconds_left, state_of
+from operational_app.periods.queries import UNDER_WAY, period_lines
+from operational_app.periods.rules import NEXT_STEPS, Facts, PeriodState, is_late, seconds_left, state_of
 from operational_app.web.rights import demand, pages_of
 from operational_app.web.services import now, page, session, today
 
 router = pages_of(Resource.PERIODS)
 _REFRESHES = [Depends(demand(Resource.PERIOD_REFRESH))]
 _REVIEWS = [Depends(demand(Resource.PERIOD_REVIEW))]
-#: Periods on the first page: one more than a year, so that last year's is there to compare.
-_SHOWN = {Cadence.MONTHLY: 13, Cadence.HALF_YEARLY: 4}
 _CADENCES = {Cadence.MONTHLY: "运营数据（月度）", Cadence.HALF_YEARLY: "基础数据（半年）"}
 STATE_COLOURS = {
     PeriodState.HISTORY: "secondary", PeriodState.OPEN: "secondary", PeriodState.CLOSING: "azure",
@@ -41,7 +40,6 @@ TASK_COLOURS = {
     TaskState.WAITING: "secondary", TaskState.RUNNING: "blue", TaskState.DONE: "green", TaskState.FAILED: "red",
     TaskState.WITHDRAWN: "secondary",
 }  # fmt: skip
-_OPEN = (TaskState.WAITING, TaskState.RUNNING)
 _NOTICES = {
     "asked": "已提交，正在排队；可以离开本页，完成后会通知您。", "withdrawn": "已撤回。",
     "submitted": "已送审，审核人已收到通知。", "returned": "已退回，送审人已收到通知。", "signed": "已签发，正在发布。",
@@ -56,54 +54,9 @@ def period_label(period: Period) -> str:
     return f"{period.year} 年{'上' if period.number == 1 else '下'}半年"
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A period in the list."""
-
-    period: Period
-    state: PeriodState
-    is_late: bool
-    plan: Plan
-    release: ReleaseResult | None
-    task: Task | None
-
-
-def _lines(request: Request, cadence: Cadence) -> list[_Line]:
-    work = session(request)
-    plan = service.plan_of(work, cadence)
-    if plan is None:
-        return []
-    current = Period.of_date(today(), cadence)
-    periods = [current.shifted(-back) for back in range(_SHOWN[cadence])]
-    periods = [period for period in periods if period >= Period.parse(plan.first_period)]
-    keys = [str(period) for period in periods]
-    releases: dict[str, list[ReleaseResult]] = {key: [] for key in keys}
-    for release in work.scalars(
-        select(ReleaseResult).where(ReleaseResult.period.in_(keys)).order_by(ReleaseResult.release_id)
-    ):
-        releases[release.period].append(release)
-    waiting = set(work.scalars(select(Review.period).where(Review.decision.is_(None), Review.period.in_(keys))))
-    tasks = {task.period: task for task in work.scalars(select(Task).where(Task.state.in_(_OPEN)))}
-    since = service.first_refreshed(work, cadence)
-    lines = []
-    for period in periods:
-        of_period = releases[str(period)]
-        facts = Facts(
-            service.signatures(of_period), str(period) in waiting, since, service.set_aside(of_period) is not None
-        )
-        newest = service.shown_release(of_period) or (of_period[-1] if of_period else None)
-        lines.append(
-            _Line(
-                period, state_of(period, plan, today(), facts), is_late(period, plan, today(), facts), plan, newest,
-                tasks.get(str(period)),
-            )
-        )  # fmt: skip
-    return lines
-
-
 @router.get("/periods")
 def periods_page(request: Request) -> Response:
-    groups = [(_CADENCES[cadence], _lines(request, cadence)) for cadence in Cadence]
+    groups = [(_CADENCES[cadence], period_lines(session(request), cadence, today())) for cadence in Cadence]
     return page(
         request, "periods/list.html", title="期次管理", groups=groups, label=period_label, colours=STATE_COLOURS,
         lanes=LANES,
@@ -150,15 +103,16 @@ def _period_page(request: Request, text: str, error: str = "", given: dict[str, 
         )
         for release in releases
     ]
-    running = next((task for task in tasks if task.state in _OPEN), None)
+    running = next((task for task in tasks if task.state in UNDER_WAY), None)
     newest = next((release for release in releases if release.lane == Lane.OFFICIAL), None)
     to_submit = newest is not None and service.may_be_submitted(newest) and newest.release_id not in reviews
     may_act = sees_whole_city(work.actor.scope)
+    state = state_of(period, plan, today(), facts)
     return page(
         request, "periods/period.html", REFUSED if error else 200, title=f"{period_label(period)}", period=period,
         plan=plan, today=today(), error=error, given=given or {},
         notice=_NOTICES.get(request.query_params.get("done", ""), ""),
-        state=state_of(period, plan, today(), facts), colours=STATE_COLOURS,
+        state=state, next_step=NEXT_STEPS.get(state), colours=STATE_COLOURS,
         late=is_late(period, plan, today(), facts), lines=lines, lanes=LANES, states=STATES, tasks=tasks,
         task_colours=TASK_COLOURS, running=running, waiting=waiting, signed=facts.signed, shown=shown,
         set_aside=set_aside, went_back=went_back,
@@ -203,7 +157,7 @@ def period_page(request: Request, period: str) -> Response:
 def progress_part(request: Request, period: str) -> Response:
     """The card of the task under way, asked for again and again while it runs."""
     text = str(_period(period))
-    task = session(request).scalars(select(Task).where(Task.period == text, Task.state.in_(_OPEN))).one_or_none()
+    task = session(request).scalars(select(Task).where(Task.period == text, Task.state.in_(UNDER_WAY))).one_or_none()
     return page(
         request, "periods/_progress.html", period=text, running=task, who=work_of(request).actor.account_id,
         task_colours=TASK_COLOURS, **_progress(task),

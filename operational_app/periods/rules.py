@@ -20,6 +20,15 @@ class PeriodState(Code):
     ROLLED_BACK = "rolled_back", "已回退"
 
 
+#: Who acts next, where somebody has to.
+NEXT_STEPS = {
+    PeriodState.OPEN: "期末后进入补录",
+    PeriodState.CLOSING: "各责任方补录数据，补录截止后由数据专员刷新正式版",
+    PeriodState.PREPARING: "由数据专员刷新正式版，核实后送审",
+    PeriodState.IN_REVIEW: "由审核人签发或退回",
+}
+
+
 @dataclass(frozen=True)
 class Plan:
     """The rhythm of a cadence, from orchestration.yaml.

@@ -28,6 +28,7 @@ from operational_app.institutions.queries import EXPIRES_SOON
 from operational_app.joining.models import JoinRequest, RequestState
 from operational_app.joining.service import deciders_of
 from operational_app.organizations.models import Qualification
+from operational_app.periods.notices import remind_of_periods
 from operational_app.web.database import AppDatabase
 from operational_app.workbench.models import NotificationKind
 from operational_app.workbench.notifications import Notice, holders_by_organization, notify, notify_all
@@ -67,6 +68,7 @@ def remind(database: AppDatabase, today: date) -> None:
         notify_all(session, _agreements(session, today, managers))
         remind_of_deadlines(session, today)
         remind_of_fixes(session, today)
+        remind_of_periods(session, today)
 
 
 def _requests(session: Session, today: date) -> None:

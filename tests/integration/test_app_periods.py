@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import psycopg
 import pytest
 
 from huiyang.database import Login, connect
+from huiyang.periods import Cadence, Period
 from huiyang.server import admin_connect
 from operational_app.identity.models import RoleCode
 from operational_app.main import create_app
+from operational_app.web.database import AppDatabase
+from operational_app.workbench.reminders import remind
+from pipelines.orchestration import load_orchestration
 from pipelines.worker import tell_plans
 from tests.app_sample import CHIKAN, signed_in
 from tests.integration.test_app_notifications import key_of, titles
@@ -272,3 +277,30 @@ class TestRights:
         answer = act(county, f"/periods/{period}/refresh", {"lane": "official"})
         assert answer.status_code == 422 and "只有市级人员可以办理" in answer.text
         assert tasks(records, period) == []
+
+
+@pytest.mark.feature(22)
+def test_who_acts_next_is_told_before_the_day_and_both_when_it_has_passed(desk, records, period, candidate):
+    due = Period.parse(period).end_date + timedelta(
+        days=load_orchestration().cadences[Cadence.MONTHLY].due_days
+    )  # fmt: skip
+    database = AppDatabase(records.settings)
+
+    def told(name, on):
+        remind(database, due + timedelta(days=on))
+        return [title for title in titles(records, name) if period in title and "期限" in title]
+
+    try:
+        assert told(desk.staff_name, -5) == []
+        [soon] = told(desk.staff_name, -2)
+        assert soon == f"{period} 正式版将于 {due} 到签发期限，现在待送审"
+        assert told(desk.reviewer_name, -2) == []
+        assert "下一步 由数据专员刷新正式版，核实后送审" in cells(desk.reviewer.get(f"/periods/{period}").text)
+        assert act(desk.staff, f"/periods/{period}/releases/{candidate}/submit", {"note": "已核实"}).status_code == 303
+        assert "下一步 由审核人签发或退回" in cells(desk.staff.get(f"/periods/{period}").text)
+        [waits] = told(desk.reviewer_name, -1)
+        assert waits.endswith("现在待签发") and told(desk.staff_name, -1) == [soon]
+        late = f"{period} 正式版已超过签发期限（{due}）"
+        assert told(desk.staff_name, 1) == [soon, late] and told(desk.reviewer_name, 9) == [waits, late]
+    finally:
+        database.close()
