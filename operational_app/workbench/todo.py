@@ -24,6 +24,7 @@ from operational_app.rule_catalogue.queries import catalogue_in_force, standing
 from operational_app.web.counting import MOST_LISTED, count_up_to
 from operational_app.web.scoping import in_scope
 from operational_app.workbench.announcements import announcements_for
+from operational_app.workforce.models import Certificate, Staff
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def to_dos(work: Session, who: Actor, at: datetime) -> list[ToDo]:
     if who.may(Resource.OWN_ORGANIZATION):
         found.append(_permits(work, at))
     if who.may(Resource.INSTITUTION_CHANGES):
-        found += _residents(work, who, at)
+        found += _institution(work, who, at)
     found += _collection(work, who, at)
     found.append(_unread(work, who, at))
     return [to_do for to_do in found if to_do.count]
@@ -111,8 +112,9 @@ def _permits(work: Session, at: datetime) -> ToDo:
     return ToDo("本单位证照到期或即将到期", count, "/organization", is_late=first is not None and first < today)
 
 
-def _residents(work: Session, who: Actor, at: datetime) -> list[ToDo]:
-    """Agreements of the own institution's residents that run out, and residents who did not come back when due."""
+def _institution(work: Session, who: Actor, at: datetime) -> list[ToDo]:
+    """Of the own institution: certificates of staff and agreements of residents that run out, and residents who did not
+    come back when due."""
     own = work.scalar(select(Institution.id).where(Institution.organization_id == who.scope.organization_id))
     if own is None:
         return []
@@ -122,7 +124,18 @@ def _residents(work: Session, who: Actor, at: datetime) -> list[ToDo]:
     ending = sum(row.contract == "即将到期" for row in rows)
     overdue = sum(row.is_overdue(today) for row in rows)
     page = f"/institutions/{own}/residents"
+    papers, first = work.execute(
+        select(func.count(), func.min(Certificate.expires_on))
+        .join(Staff, Staff.id == Certificate.staff_id)
+        .where(
+            Staff.organization_id == who.scope.organization_id, Staff.left_on.is_(None),
+            Certificate.expires_on <= today + EXPIRES_SOON,
+        )
+    ).one()  # fmt: skip
     return [
+        ToDo(
+            "人员证书到期或即将到期", papers, f"/institutions/{own}/staff", is_late=first is not None and first < today
+        ),
         ToDo("入住老人合同已到期", ended, f"{page}?show=expired", is_late=True),
         ToDo("入住老人合同即将到期", ending, f"{page}?show=expiring"),
         ToDo("请假外出逾期未返", overdue, f"{page}?show=away", is_late=True),

@@ -144,7 +144,7 @@ def test_a_role_given_and_taken_is_told(app, records):
 
 
 @pytest.mark.feature(12, 99)
-def test_papers_that_run_out_are_told_to_their_managers(records, database):
+def test_papers_that_run_out_are_told_to_their_managers(app, records, database):
     _, organization = records.institution(unique("敬老院"), XIASHAN)
     manager = records.account(RoleCode.INSTITUTION_MANAGER, organization_id=organization)
     carer = records.account(RoleCode.PROVIDER_STAFF, organization_id=organization)
@@ -162,6 +162,7 @@ def test_papers_that_run_out_are_told_to_their_managers(records, database):
     told = titles(records, manager)
     assert len(told) == 2 and f"食品经营许可证照将于 {ends} 到期" in told[0] and "1 份人员证书" in told[1]
     assert titles(records, carer) == []
+    assert re.search(r"人员证书到期或即将到期.*?1", signed_in(app, manager).get("/").text, re.S)
     remind(database, ends + timedelta(days=1))
     assert any("已于" in title for title in titles(records, manager))
 
