@@ -2,8 +2,6 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv/bin
-# Two processes: the tests fall into two large groups (tests/conftest.py) and the smaller ones between them.
-PYTEST := $(VENV)/python -m pytest -n 2 --dist loadgroup
 ifdef SCALE
 export HUIYANG_SCALE := $(SCALE)
 endif
@@ -32,14 +30,14 @@ logs: ## the ends of all logs
 	@$(VENV)/huiyang logs
 
 test: environment-test ## all tests but the long ones
-	@$(PYTEST) -m "not slow"
+	@$(VENV)/python -m pytest -m "not slow"
 
 test-postgres15: environment-test15 ## what depends on the server, on Debian's PostgreSQL 15
-	@HUIYANG_TEST_POSTGRES=15 $(PYTEST) -m "any_postgres and not slow" tests/integration
+	@HUIYANG_TEST_POSTGRES=15 $(VENV)/python -m pytest -m "any_postgres and not slow" tests/integration
 
 test-full: environment-test15 ## also kill campaigns, fuzzing and city scale, and the integration tests on PostgreSQL 15
-	@$(PYTEST)
-	@HUIYANG_TEST_POSTGRES=15 $(PYTEST) -m "not slow" tests/integration
+	@$(VENV)/python -m pytest
+	@HUIYANG_TEST_POSTGRES=15 $(VENV)/python -m pytest -m "not slow" tests/integration
 
 lint: environment-lint ## ruff, mypy, sqlfluff, yamllint, what may be tracked
 	@$(VENV)/ruff check .

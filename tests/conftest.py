@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import signal
@@ -14,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -54,27 +52,11 @@ def pytest_configure(config: pytest.Config) -> None:
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one installation stay with one process and in their order, whichever process takes them.
-
-    The two that are shared are the longest groups; modules without one, or with their own, fill up what time is left.
-    """
-    known: Counter[str] = Counter()
-    for item in items:
-        known[item.nodeid] += 1
-        if known[item.nodeid] > 1:  # of schemathesis: one name for all operations, and xdist runs a name once
-            item._nodeid = f"{item.nodeid}[{known[item.nodeid]}]"
-        fixtures = getattr(item, "fixturenames", ())
-        shared = next((name for name in ("demo_installation", "bare_server") if name in fixtures), None)
-        item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
-
-
-_untried_ports = itertools.islice(itertools.cycle(range(20000, 32000, 10)), os.getpid() * 97 % 1200, None)
+_untried_ports = iter(range(20000 + os.getpid() % 1000 * 10, 32000, 10))
 
 
 def _first_of_free_ports(count: int) -> int:
-    """Two processes of tests meet rarely: each begins to look at a place of its own. No port is given twice."""
+    """Two test runs at once meet rarely: each begins to look at a place of its own. No port is given twice."""
     for first in _untried_ports:
         with ExitStack() as stack:
             try:
