@@ -19,6 +19,12 @@ PAGE = "/institutions/duplicates"
 
 
 @pytest.fixture(scope="module")
+def installation(own_installation):
+    """Its own: what counts as alike depends on every institution of the county."""
+    return own_installation
+
+
+@pytest.fixture(scope="module")
 def staff(app, records):
     return signed_in(app, records.account(RoleCode.DATA_STAFF, division_code=CHIKAN))
 
